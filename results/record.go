@@ -1,0 +1,199 @@
+package results
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The schema names of the files of a run.
+const (
+	RunSchema    = "assay.run/1"
+	TrialSchema  = "assay.trial/1"
+	ReportSchema = "assay.report/1"
+)
+
+// Run is run.json: what was asked, what it became, where it ran.
+type Run struct {
+	Schema      string          `json:"schema"`
+	ID          string          `json:"id"`
+	Name        string          `json:"name"`
+	Started     time.Time       `json:"started"`
+	Ended       *time.Time      `json:"ended,omitempty"`
+	Command     string          `json:"command"`
+	Assay       string          `json:"assay"`
+	Status      string          `json:"status"` // running, complete, incomplete, interrupted
+	Reason      string          `json:"reason,omitempty"`
+	Asked       json.RawMessage `json:"asked,omitempty"` // the experiment as it was given: a JSON string holding the file's text
+	Resolved    Spec            `json:"resolved"`
+	Environment Environment     `json:"environment"`
+	Pilots      []Pilot         `json:"pilots,omitempty"`
+}
+
+// Pilot is the closed-loop rate that a percentage was taken of.
+type Pilot struct {
+	Arm               string  `json:"arm"`
+	RequestsPerSecond float64 `json:"requests_per_second"`
+}
+
+// Environment splits what the machine is (hashed) from how it was found (recorded).
+type Environment struct {
+	Identity     map[string]any `json:"identity"`
+	IdentityHash string         `json:"identity_hash"` // SHA-256 of the canonical JSON of Identity
+	State        map[string]any `json:"state"`
+	StateAfter   map[string]any `json:"state_after,omitempty"`
+	Provenance   map[string]any `json:"provenance,omitempty"`
+	Runtime      Runtime        `json:"runtime"`
+}
+
+// Runtime is the library that executed the models.
+type Runtime struct {
+	Name          string   `json:"name"`
+	Version       string   `json:"version"`
+	Build         string   `json:"build,omitempty"`
+	Variant       string   `json:"variant,omitempty"` // cpu, gpu, webgpu
+	LibrarySHA256 string   `json:"library_sha256"`
+	Providers     []string `json:"providers"`
+}
+
+// The words for how a trial ended.
+const (
+	TrialOK          = "ok"
+	TrialFailed      = "failed"
+	TrialKilled      = "killed"
+	TrialOOM         = "oom"
+	TrialTimeout     = "timeout"
+	TrialInterrupted = "interrupted"
+)
+
+// Trial is RUN/trials/bNNN-ARM.json: one fresh process, its phases and counters.
+// Every instant is absolute CLOCK_MONOTONIC in nanoseconds unless its name says otherwise.
+type Trial struct {
+	Schema          string             `json:"schema"`
+	Run             string             `json:"run"`
+	Block           int                `json:"block"`
+	Position        int                `json:"position"` // within the block
+	Arm             string             `json:"arm"`
+	Seed            uint64             `json:"seed"`
+	PID             int                `json:"pid"`
+	Started         time.Time          `json:"started"`
+	StartNS         int64              `json:"start_ns"` // the zero of the sample files' columns
+	Status          string             `json:"status"`
+	Reason          string             `json:"reason,omitempty"`
+	Phases          []Phase            `json:"phases"`
+	Counts          Counts             `json:"counts"`
+	Rate            float64            `json:"rate_per_second,omitempty"` // scheduled, server scenarios
+	Concurrency     int                `json:"concurrency,omitempty"`
+	Process         Process            `json:"process"`
+	Sampler         *Sampler           `json:"sampler,omitempty"`
+	Sensors         []SensorSummary    `json:"sensors,omitempty"`
+	NotMeasured     map[string]string  `json:"not_measured,omitempty"` // metric -> reason
+	NodesByProvider map[string]int     `json:"nodes_by_provider,omitempty"`
+	NodesElsewhere  map[string]int     `json:"nodes_elsewhere,omitempty"` // operator type -> nodes that ran on another provider than the one asked for
+	Runtime         Runtime            `json:"runtime"`
+	Threads         map[string]any     `json:"threads,omitempty"`          // intra, inter, spinning
+	Inputs          map[string]string  `json:"inputs,omitempty"`           // input -> how it was made
+	Lateness        map[string]float64 `json:"lateness_seconds,omitempty"` // p50, p99, max of issued - due
+	Verdict         string             `json:"verdict"`                    // valid, suspect, invalid
+	Reasons         []string           `json:"reasons,omitempty"`          // code: text
+}
+
+// Phase is a named interval of a trial.
+type Phase struct {
+	Name       string  `json:"name"` // environment, session, first, warmup, measure, drain
+	StartNS    int64   `json:"start_ns"`
+	EndNS      int64   `json:"end_ns"`
+	CPUSeconds float64 `json:"cpu_seconds"`    // of the trial's process within the phase
+	PeakRSS    int64   `json:"peak_rss_bytes"` // VmHWM at the end of the phase
+}
+
+// Seconds returns the phase's length.
+func (p Phase) Seconds() float64 { return float64(p.EndNS-p.StartNS) / 1e9 }
+
+// Phase returns the phase of that name, if the trial reached it.
+func (t *Trial) Phase(name string) (Phase, bool) {
+	for _, p := range t.Phases {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Phase{}, false
+}
+
+// Counts are of the requests that were due in `measure`: scheduled = ok + failed + dropped + timeout.
+type Counts struct {
+	Scheduled int `json:"scheduled"`
+	OK        int `json:"ok"`
+	Failed    int `json:"failed"`
+	Dropped   int `json:"dropped"`
+	Timeout   int `json:"timeout"`
+	Warmup    int `json:"warmup"`
+}
+
+// Process is what the trial's own process spent.
+type Process struct {
+	CPUSeconds          float64 `json:"cpu_seconds"`
+	PeakRSS             int64   `json:"peak_rss_bytes"` // VmHWM up to the end of `measure`
+	RSSBeforeSession    int64   `json:"rss_before_session_bytes"`
+	GCCycles            uint32  `json:"gc_cycles"` // within `measure`
+	GCPauseSeconds      float64 `json:"gc_pause_seconds"`
+	MajorFaults         int64   `json:"major_faults"`
+	InvoluntarySwitches int64   `json:"involuntary_switches"`
+}
+
+// Sampler is what watching cost.
+type Sampler struct {
+	CPUSeconds float64 `json:"cpu_seconds"`
+	Seconds    float64 `json:"seconds"`
+	EveryNS    int64   `json:"every_ns"`
+	Samples    int     `json:"samples"`
+	Missed     int     `json:"missed"`
+	Reason     string  `json:"reason,omitempty"` // why it ended early, if it did
+}
+
+// SensorSummary reduces one sensor's samples within `measure`.
+type SensorSummary struct {
+	Sensor   string   `json:"sensor"` // gpu.0.power, gpu.0.energy, gpu.0.memory.used, host.steal, cgroup.throttled ...
+	Unit     string   `json:"unit"`
+	Method   string   `json:"method,omitempty"` // counter, power_integral, sampled
+	Value    float64  `json:"value"`            // a delta for counters, a mean for gauges
+	Max      float64  `json:"max"`
+	N        int      `json:"n"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// RequestStatus is how one request ended.
+type RequestStatus uint8
+
+// The statuses of requests, as they stand in the Parquet files' status column by String.
+const (
+	RequestOK RequestStatus = iota
+	RequestFailed
+	RequestDropped
+	RequestTimeout
+)
+
+func (s RequestStatus) String() string {
+	return [...]string{"ok", "failed", "dropped", "timeout"}[s]
+}
+
+// Absent marks an instant that a request never reached.
+const Absent int64 = -1 << 63
+
+// Request is one row: instants in nanoseconds from the trial's StartNS, Absent where never reached.
+type Request struct {
+	Seq       int64
+	DueNS     int64
+	IssuedNS  int64
+	StartedNS int64
+	DoneNS    int64
+	Status    RequestStatus
+	Batch     int32
+	Input     int32
+}
+
+// Sample is one reading of one sensor, its instant from the trial's StartNS.
+type Sample struct {
+	NS     int64
+	Sensor string
+	Value  float64
+}

@@ -1,0 +1,181 @@
+package results
+
+import "time"
+
+// Report is report.json: everything derived from a run's samples. See docs for each key's meaning.
+type Report struct {
+	Schema      string        `json:"schema"`
+	Run         RunSummary    `json:"run"`
+	Environment Environment   `json:"environment"`
+	Verdict     string        `json:"verdict"` // valid, suspect, invalid
+	Reasons     []string      `json:"reasons"` // code: text
+	Decision    Decision      `json:"decision"`
+	Arms        []ArmReport   `json:"arms"`
+	Comparisons []Comparison  `json:"comparisons"`
+	Gates       []GateResult  `json:"gates"`
+	Variants    []VariantInfo `json:"variants"`
+	Trials      []TrialPoint  `json:"trials"`
+	Quality     []QualityInfo `json:"quality,omitempty"`
+}
+
+// RunSummary identifies the run.
+type RunSummary struct {
+	ID         string    `json:"id"`
+	Name       string    `json:"name"`
+	Hypothesis string    `json:"hypothesis,omitempty"`
+	Started    time.Time `json:"started"`
+	Seconds    float64   `json:"seconds"`
+	Command    string    `json:"command"`
+	Seed       uint64    `json:"seed"`
+	Assay      string    `json:"assay"`
+	Status     string    `json:"status"`
+	Blocks     int       `json:"blocks"` // complete ones
+	Planned    int       `json:"blocks_planned"`
+}
+
+// Decision is the answer to the question that Assay exists for.
+type Decision struct {
+	Ship       *string `json:"ship"` // a variant, or null where nothing can be said
+	Why        string  `json:"why"`
+	Conclusion string  `json:"conclusion"` // one paragraph
+}
+
+// ArmReport is one arm's figures.
+type ArmReport struct {
+	Name            string            `json:"name"`
+	Variant         string            `json:"variant"`
+	Provider        string            `json:"provider"`
+	Batch           int               `json:"batch"`
+	IntraOpThreads  int               `json:"intra_op_threads"`
+	Load            string            `json:"load"`
+	Scenario        string            `json:"scenario"`
+	Rate            float64           `json:"rate_per_second,omitempty"`
+	Baseline        bool              `json:"baseline"`
+	Against         string            `json:"against,omitempty"`
+	Trials          int               `json:"trials"`
+	TrialsFailed    int               `json:"trials_failed"`
+	Failures        []string          `json:"failures,omitempty"` // b003: oom: killed by the kernel for memory
+	Requests        int               `json:"requests"`
+	Failed          int               `json:"failed"`
+	Dropped         int               `json:"dropped"`
+	Timeout         int               `json:"timeout"`
+	NodesByProvider map[string]int    `json:"nodes_by_provider,omitempty"`
+	Metrics         map[string]Metric `json:"metrics"`
+	NotMeasured     map[string]string `json:"not_measured"`
+}
+
+// Metric is an estimate with its doubts. Low and High are nil where no interval can be given; Warnings says why.
+type Metric struct {
+	Value      float64  `json:"value"`
+	Unit       string   `json:"unit"` // s, 1/s, B, J, ratio
+	Low        *float64 `json:"low,omitempty"`
+	High       *float64 `json:"high,omitempty"`
+	Confidence float64  `json:"confidence,omitempty"`
+	Method     string   `json:"method"`
+	N          int      `json:"n"`
+	Trials     int      `json:"trials"`
+	Kind       string   `json:"kind,omitempty"` // measured, estimated
+	Warnings   []string `json:"warnings,omitempty"`
+}
+
+// The verdicts of a comparison.
+const (
+	Better  = "better"
+	Worse   = "worse"
+	Same    = "same"
+	Unclear = "unclear"
+)
+
+// Comparison is one arm against its baseline in one metric.
+type Comparison struct {
+	Baseline   string   `json:"baseline"`
+	Arm        string   `json:"arm"`
+	Metric     string   `json:"metric"`
+	Scale      string   `json:"scale"` // ratio, difference
+	Unit       string   `json:"unit,omitempty"`
+	Ratio      *float64 `json:"ratio,omitempty"`
+	Difference *float64 `json:"difference,omitempty"`
+	Low        *float64 `json:"low,omitempty"`
+	High       *float64 `json:"high,omitempty"`
+	Confidence float64  `json:"confidence,omitempty"`
+	P          *float64 `json:"p,omitempty"`
+	PAdjusted  *float64 `json:"p_adjusted,omitempty"`
+	Method     string   `json:"method"`
+	N          int      `json:"n"` // block pairs, or examples
+	Verdict    string   `json:"verdict"`
+	Warnings   []string `json:"warnings,omitempty"`
+}
+
+// The verdicts of a gate.
+const (
+	GatePass         = "pass"
+	GateFail         = "fail"
+	GateInconclusive = "inconclusive"
+	GateNothing      = "nothing" // nothing was measured
+)
+
+// GateResult is one rule judged on one arm.
+type GateResult struct {
+	Rule         string   `json:"rule"`
+	Arm          string   `json:"arm"`
+	Metric       string   `json:"metric"`
+	Verdict      string   `json:"verdict"`
+	Value        *float64 `json:"value,omitempty"`
+	Low          *float64 `json:"low,omitempty"`
+	High         *float64 `json:"high,omitempty"`
+	Bound        float64  `json:"bound"`
+	Unit         string   `json:"unit,omitempty"`
+	Why          string   `json:"why"`
+	MoreBlocks   int      `json:"more_blocks"`
+	MoreExamples int      `json:"more_examples,omitempty"`
+}
+
+// VariantInfo names a variant's file and origin.
+type VariantInfo struct {
+	Name          string         `json:"name"`
+	SHA256        string         `json:"sha256"`
+	Bytes         int64          `json:"bytes"`
+	Quantize      string         `json:"quantize,omitempty"` // scheme
+	From          string         `json:"from,omitempty"`
+	DistilledFrom string         `json:"distilled_from,omitempty"`
+	Lineage       map[string]any `json:"lineage,omitempty"`
+}
+
+// TrialPoint is one trial reduced for charts and tables: its place in time, its verdict and its latency distribution.
+type TrialPoint struct {
+	Block             int       `json:"block"`
+	Position          int       `json:"position"`
+	Arm               string    `json:"arm"`
+	Status            string    `json:"status"`
+	Reason            string    `json:"reason,omitempty"`
+	StartSeconds      float64   `json:"start_seconds"` // from the run's first trial
+	EndSeconds        float64   `json:"end_seconds"`
+	Requests          int       `json:"requests"`
+	RequestsPerSecond float64   `json:"requests_per_second"`
+	QuantileLevels    []float64 `json:"quantile_levels"` // 0 .. 1
+	LatencySeconds    []float64 `json:"latency_seconds"` // at those levels
+	Verdict           string    `json:"verdict"`
+	Reasons           []string  `json:"reasons,omitempty"`
+}
+
+// QualityInfo is one variant's task quality beyond the metrics: slices, flips and findings.
+type QualityInfo struct {
+	Variant  string         `json:"variant"`
+	Provider string         `json:"provider"`
+	Dataset  string         `json:"dataset"`
+	Examples int            `json:"examples"`
+	Flips    map[string]int `json:"flips,omitempty"` // both_right, only_baseline_right, only_variant_right, both_wrong
+	Slices   []SliceQuality `json:"slices,omitempty"`
+	Findings []string       `json:"findings,omitempty"` // e.g. NaN outputs
+}
+
+// SliceQuality is a metric within one slice of a data set.
+type SliceQuality struct {
+	Column   string  `json:"column"`
+	Value    string  `json:"value"`
+	Metric   string  `json:"metric"`
+	Examples int     `json:"examples"`
+	Estimate float64 `json:"estimate"`
+	Low      float64 `json:"low"`
+	High     float64 `json:"high"`
+}

@@ -1,0 +1,138 @@
+package results
+
+import "time"
+
+// Spec is what a run carries out, after defaults are filled and sweeps expanded. It is stored as run.json's `resolved`,
+// and everything that later explains a number is derived from it and from the trials.
+type Spec struct {
+	Name         string        `json:"name"`
+	Hypothesis   string        `json:"hypothesis,omitempty"`
+	Seed         uint64        `json:"seed"`
+	Variants     []Variant     `json:"variants"`
+	Baseline     string        `json:"baseline"` // a variant's name
+	Datasets     []Dataset     `json:"datasets,omitempty"`
+	Input        Input         `json:"input"`
+	Loads        []Load        `json:"loads"`
+	Arms         []Arm         `json:"arms"`
+	Blocks       int           `json:"blocks"`
+	Order        [][]string    `json:"order"`           // arm names in the order of each block, [block][position]
+	Looks        []int         `json:"looks,omitempty"` // block counts at which gates are judged; the last is Blocks
+	Warmup       time.Duration `json:"warmup_ns"`
+	SampleEvery  time.Duration `json:"sample_every_ns"`
+	TrialTimeout time.Duration `json:"trial_timeout_ns,omitempty"` // 0: chosen from the load
+	Quality      *Quality      `json:"quality,omitempty"`
+	Gates        []Gate        `json:"gates,omitempty"`
+	SLOs         []SLO         `json:"slos,omitempty"`
+	Fast         bool          `json:"fast,omitempty"` // one short block: a look, never a verdict
+	Budget       time.Duration `json:"budget_ns,omitempty"`
+}
+
+// Variant is one form of the model: a file, or a recipe that makes one from another variant.
+type Variant struct {
+	Name          string          `json:"name"`
+	Model         string          `json:"model,omitempty"` // path, absolute once resolved
+	SHA256        string          `json:"sha256,omitempty"`
+	Bytes         int64           `json:"bytes,omitempty"` // of the model file and its external data
+	Quantize      *QuantizeRecipe `json:"quantize,omitempty"`
+	DistilledFrom string          `json:"distilled_from,omitempty"`
+	Lineage       map[string]any  `json:"lineage,omitempty"`
+}
+
+// QuantizeRecipe says how a variant is made from another.
+type QuantizeRecipe struct {
+	From        string         `json:"from"`
+	Scheme      string         `json:"scheme"`
+	Calibration *Calibration   `json:"calibration,omitempty"`
+	Options     map[string]any `json:"options,omitempty"` // the flags of `assay quantize` by their long names
+}
+
+// Calibration names the data and the method that give activation ranges.
+type Calibration struct {
+	Dataset  string `json:"dataset"`
+	Method   string `json:"method"`
+	Examples int    `json:"examples,omitempty"` // 0: all
+}
+
+// Dataset is labelled examples in an .npz file.
+type Dataset struct {
+	Name   string            `json:"name"`
+	Path   string            `json:"path"`
+	Inputs map[string]string `json:"inputs,omitempty"` // model input -> array; empty: equal names
+	Label  string            `json:"label,omitempty"`
+	Slices []string          `json:"slices,omitempty"`
+	SHA256 string            `json:"sha256,omitempty"`
+	Count  int               `json:"count,omitempty"`
+}
+
+// Input says where requests' inputs come from.
+type Input struct {
+	Data      string             `json:"data,omitempty"`      // a file or a folder
+	Values    map[string]string  `json:"values,omitempty"`    // input -> FILE.npy or a literal
+	Arrays    map[string]string  `json:"arrays,omitempty"`    // model input -> array of Data; empty: equal names
+	Shapes    map[string][]int64 `json:"shapes,omitempty"`    // input -> whole shape
+	Dims      map[string]int64   `json:"dims,omitempty"`      // symbolic dimension -> size
+	Described map[string]string  `json:"described,omitempty"` // input -> how its values were made, for the report
+}
+
+// Load is one way of sending requests.
+type Load struct {
+	Name        string        `json:"name"`     // as it stands in arm names
+	Scenario    string        `json:"scenario"` // single-stream, multi-stream, server, offline, concurrency
+	Arrivals    string        `json:"arrivals,omitempty"`
+	Rate        float64       `json:"rate_per_second,omitempty"` // requests; absolute
+	RateShare   float64       `json:"rate_share,omitempty"`      // of the closed-loop rate, where asked for as a percentage
+	RateOwn     bool          `json:"rate_own,omitempty"`        // the share is of each arm's own rate
+	Concurrency int           `json:"concurrency,omitempty"`
+	Samples     int           `json:"samples,omitempty"` // a query's, multi-stream
+	Duration    time.Duration `json:"duration_ns"`
+	Requests    int           `json:"requests,omitempty"`
+}
+
+// Arm is one combination that is measured: its name is VARIANT.PROVIDER.bBATCH.tTHREADS.LOAD.
+type Arm struct {
+	Name            string            `json:"name"`
+	Variant         string            `json:"variant"`
+	Provider        string            `json:"provider"`
+	ProviderOptions map[string]string `json:"provider_options,omitempty"`
+	Batch           int               `json:"batch"`
+	IntraOpThreads  int               `json:"intra_op_threads"`
+	Load            string            `json:"load"`
+	SessionConfig   map[string]string `json:"session_config,omitempty"`
+	Rate            float64           `json:"rate_per_second,omitempty"` // resolved, server scenarios
+	Baseline        bool              `json:"baseline"`
+	Against         string            `json:"against,omitempty"` // the arm that this one is compared with
+}
+
+// Quality asks for task metrics of every variant on a data set.
+type Quality struct {
+	Dataset string   `json:"dataset"`
+	Metrics []string `json:"metrics"`
+}
+
+// Gate is an acceptance rule. Exactly one bound is set.
+type Gate struct {
+	Metric     string  `json:"metric"`
+	Arm        string  `json:"arm"`                    // a variant, or an arm's full name
+	AtMost     string  `json:"at_most,omitempty"`      // "0.8x" of the baseline, or "20ms"
+	AtLeast    string  `json:"at_least,omitempty"`     // likewise
+	LossAtMost string  `json:"loss_at_most,omitempty"` // "1pp" or "2%"
+	Alpha      float64 `json:"alpha,omitempty"`        // two-sided; 0.05 where 0
+}
+
+// Rule returns the gate as a sentence fragment: `latency.p99 at_most 0.8x`.
+func (g Gate) Rule() string {
+	switch {
+	case g.AtMost != "":
+		return g.Metric + " at_most " + g.AtMost
+	case g.AtLeast != "":
+		return g.Metric + " at_least " + g.AtLeast
+	}
+	return g.Metric + " loss_at_most " + g.LossAtMost
+}
+
+// SLO is an objective on one quantile of latency.
+type SLO struct {
+	Load   string        `json:"load,omitempty"`
+	Metric string        `json:"metric"` // latency.p99
+	AtMost time.Duration `json:"at_most_ns"`
+}
