@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary stand in for assay, in scripts and as its own child processes.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"assay": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			wd, err := os.Getwd()
+			if err != nil {
+				return err
+			}
+			env.Setenv("REPO", wd+"/../..")
+			// Scripts run with a home of their own; the runtime library is found where the user's was.
+			if cache, err := os.UserCacheDir(); err == nil {
+				env.Setenv("XDG_CACHE_HOME", cache)
+			}
+			return nil
+		},
+	})
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("internal"), 1},
+		{usageError(errors.New("usage")), 2},
+		{fmt.Errorf("wrapped: %w", withCode(exitGateFailed, errors.New("gate"))), 3},
+		{silentError{exitInconclusive}, 4},
+		{withCode(exitIncomplete, errors.New("nothing measured")), 5},
+		{withCode(exitEnvironment, errors.New("another machine")), 6},
+		{silentError{exitInterrupted}, 130},
+	} {
+		if got := exitCodeOf(c.err); got != c.want {
+			t.Errorf("exitCodeOf(%v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+}
