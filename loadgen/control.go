@@ -1,0 +1,172 @@
+package loadgen
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"assay/results"
+)
+
+// tickEvery is how often progress is gathered, records are made ready ahead and pages behind are given back.
+const tickEvery = int64(500 * time.Millisecond)
+
+// pollEvery bounds how late the controller sees an interrupt.
+const pollEvery = int64(20 * time.Millisecond)
+
+// control watches the phases' edges while workers work: it ends measure at its instant, or at once when ctx is cancelled.
+func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
+	if g.cfg.LockThreads {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		SharpenTimers()
+	}
+	var progress Progress
+	scanned := int64(0)
+	nextTick := g.base + tickEvery
+	for {
+		now := g.cfg.Clock.Now()
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
+			g.interrupt(now)
+		default:
+		}
+		g.crossEdges(now)
+		if now >= nextTick {
+			scanned = g.tick(&progress, scanned)
+			nextTick = now + tickEvery
+		}
+		g.cfg.Clock.WaitUntil(min(nextTick, now+pollEvery, g.nextEdge(now)))
+	}
+}
+
+// interrupt ends measure now; running requests finish, waiting ones are not sent.
+func (g *generator) interrupt(now int64) {
+	if g.stop.Swap(true) {
+		return
+	}
+	for {
+		end := g.end.Load()
+		if end <= now || g.end.CompareAndSwap(end, now) {
+			return
+		}
+	}
+}
+
+func (g *generator) nextEdge(now int64) int64 {
+	next := int64(math.MaxInt64)
+	for _, at := range []int64{g.start.Load(), g.end.Load()} {
+		if at > now {
+			next = min(next, at)
+		}
+	}
+	return next
+}
+
+// crossEdges reports the edges that no worker reports itself.
+func (g *generator) crossEdges(now int64) {
+	start, end := g.start.Load(), g.end.Load()
+	if g.cfg.Schedule != nil && now >= start {
+		g.edge("measure", now)
+	}
+	if start != notYet && now >= end && (g.cfg.Schedule != nil || g.cfg.Workers > 1 || g.stop.Load()) {
+		g.edge("drain", now)
+		if g.cfg.DrainLimit > 0 {
+			g.deadline.CompareAndSwap(math.MaxInt64, end+int64(g.cfg.DrainLimit))
+		}
+	}
+}
+
+// tick adds the requests finished since the last tick to the progress, without the workers' help.
+func (g *generator) tick(p *Progress, scanned int64) int64 {
+	taken := g.taken()
+	from := scanned
+	for ; scanned < taken; scanned++ {
+		rec := &g.records.slots[scanned]
+		done := atomic.LoadInt64(&rec.done)
+		if done == 0 {
+			break // records are seen in order; a slow one holds back those behind it until the next tick
+		}
+		if results.RequestStatus(rec.status) != results.RequestOK {
+			p.Failed++
+			continue
+		}
+		p.OK++
+		p.Buckets[bucketOf(done-rec.due)]++
+		p.SumSeconds += float64(done-rec.due) / 1e9
+	}
+	if g.cfg.Schedule == nil {
+		_ = g.records.prepare(taken + max(chunk, 2*(scanned-from))) // a failure shows when a worker needs the slot
+	}
+	g.records.release(scanned)
+	if g.cfg.Tick != nil {
+		g.edgeMu.Lock()
+		p.Phase = g.phase
+		g.edgeMu.Unlock()
+		g.cfg.Tick(*p)
+	}
+	return scanned
+}
+
+// taken is how many slots have been handed to workers, at most as many as there are.
+func (g *generator) taken() int64 {
+	n := g.next.Load() - g.first
+	if g.cfg.Requests > 0 {
+		n = min(n, g.cfg.Requests)
+	}
+	if g.cfg.Schedule != nil {
+		n = min(n, g.lastSlot-g.first)
+	}
+	return max(0, min(n, g.records.ready.Load()))
+}
+
+// finish closes the phases that a limit or an interrupt cut short, as soon as the last worker is done.
+func (g *generator) finish() {
+	now := g.cfg.Clock.Now()
+	g.finished = now
+	if g.start.Load() == notYet {
+		g.start.Store(now)
+	}
+	g.edge("measure", now)
+	if now < g.end.Load() {
+		g.end.Store(now)
+	}
+	g.edge("drain", now)
+	g.edge("end", now)
+}
+
+// outcome counts what was recorded.
+func (g *generator) outcome(ctx context.Context) (Outcome, error) {
+	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
+		Interrupted: ctx.Err() != nil, FirstError: g.firstErr}
+	o.Counts.Warmup = int(g.warm.Load())
+	g.records.n = g.recorded()
+	g.records.origin = g.base
+	for i := range g.records.n {
+		o.Counts.Scheduled++
+		switch results.RequestStatus(g.records.slots[i].status) {
+		case results.RequestOK:
+			o.Counts.OK++
+		case results.RequestFailed:
+			o.Counts.Failed++
+		case results.RequestDropped:
+			o.Counts.Dropped++
+		}
+	}
+	if g.full.Load() {
+		return o, ErrRecordsFull
+	}
+	return o, nil
+}
+
+// recorded is how many slots in front hold a finished request.
+func (g *generator) recorded() int64 {
+	n := int64(0)
+	for taken := g.taken(); n < taken && g.records.slots[n].done != 0; n++ {
+	}
+	return n
+}
