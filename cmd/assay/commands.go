@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // commands lists every command of the program; `completion` and `help` are cobra's own.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
+		newRuntimeCmd(a),
 		newVersionCmd(a),
 	}
 }

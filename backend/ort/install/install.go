@@ -214,15 +214,16 @@ func (o *Options) identify(s staged) (Library, error) {
 	return Library{Version: version, Variant: variant, SHA256: sum, Providers: variantByName(variant).providers, Pinned: len(want) > 0, Source: s.source}, nil
 }
 
-// variantOf is the variant that a library's hash is pinned for (the first, where several are), or what its companions tell.
+// variantOf is the variant that a library's hash is pinned for, the one with the most providers where several are, or what
+// its companions tell.
 func variantOf(s staged, platform, version string) string {
 	sum := s.sha256()
 	if s.has(cudaProvider) {
 		return "gpu"
 	}
-	for _, name := range variantNames() {
-		if slices.Contains(pinned(platform, name, version), sum) {
-			return name
+	for _, v := range slices.Backward(variants) {
+		if slices.Contains(pinned(platform, v.name, version), sum) {
+			return v.name
 		}
 	}
 	return "cpu"

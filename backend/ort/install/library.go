@@ -161,6 +161,9 @@ func readManifest(dir string) (manifest, error) {
 			return m, fmt.Errorf("read %s: %q is not a file name", manifestName, name)
 		}
 	}
+	if sum, err := hex.DecodeString(m.SHA256); err != nil || len(sum) != sha256.Size {
+		return m, fmt.Errorf("read %s: %q is not a SHA-256", manifestName, m.SHA256)
+	}
 	if m.Schema != schema || variantByName(m.Variant) == nil {
 		return m, fmt.Errorf("read %s: schema %q, variant %q are not known", manifestName, m.Schema, m.Variant)
 	}
