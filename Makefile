@@ -1,0 +1,48 @@
+# Two targets do everything on a fresh machine with Go, a C compiler, make, and pip or npm: `make demo` and `make test`.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: demo test build lint bench bench-overhead test-long gpu-check need clean
+
+# go-nvml wraps calls that its header marks as deprecated.
+export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
+
+ASSAY := bin/assay
+DEMO_OUT ?= assay-runs/demo
+
+build: need
+	go build -o $(ASSAY) ./cmd/assay
+
+# What no target can install by itself.
+need:
+	@missing=; \
+	command -v go >/dev/null || missing="$$missing\n  go: install Go 1.26 or newer"; \
+	command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null || missing="$$missing\n  a C compiler: install gcc or clang (Debian: apt-get install gcc libc6-dev)"; \
+	command -v pip >/dev/null || command -v pip3 >/dev/null || python3 -m pip --version >/dev/null 2>&1 || command -v npm >/dev/null || missing="$$missing\n  pip or npm: install one, to get the ONNX Runtime library (Debian: apt-get install python3-pip)"; \
+	if [ -n "$$missing" ]; then printf "missing on this machine:$$missing\n" >&2; exit 1; fi
+
+# Runs the committed experiment on real models and prints its verdicts and the path of the report.
+demo: build
+	$(ASSAY) runtime install
+	rm -rf $(DEMO_OUT)
+	$(ASSAY) run testdata/digits/experiment.yaml --out $(DEMO_OUT)
+
+# The webgpu library comes from npm; where npm is absent the tests that need it are skipped and named at the end.
+test: build
+	$(ASSAY) runtime install
+	@if command -v npm >/dev/null; then $(ASSAY) runtime install --variant webgpu; fi
+	set -o pipefail; go test -json ./... | go run ./internal/testsummary
+
+test-long: build
+	$(ASSAY) runtime install
+	ASSAY_LONG=1 go test -timeout 60m ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted" >&2; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin

@@ -1,0 +1,324 @@
+package child
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"assay/backend"
+	"assay/loadgen"
+	"assay/results"
+	"assay/tensor"
+)
+
+// maxInputs and maxInputBytes bound how many different inputs a worker keeps bound.
+const (
+	maxInputs     = 32
+	maxInputBytes = 64 << 20
+)
+
+// recordCapacity is the most requests that one trial may record: 2.7 GB of address space, taken from the disk only as it fills.
+const recordCapacity = 1 << 26
+
+// trial is the state of one trial as it goes through its phases.
+type trial struct {
+	config Config
+	tools  Tools
+	report *reporter
+	clock  *loadgen.ThreadClock
+	out    *results.Trial
+
+	phase   string
+	since   int64
+	cpu     float64
+	rssHWM  int64
+	records *loadgen.Records
+	gcStart debug.GCStats
+	before  usageCounters
+	p50     float64 // latency from due, seconds
+}
+
+// runTrial measures one arm once. A failure of the model is a trial with status failed.
+func runTrial(ctx context.Context, c Config, tools Tools, report *reporter) Event {
+	t := &trial{config: c, tools: tools, report: report, clock: loadgen.NewThreadClock()}
+	t.out = &results.Trial{PID: os.Getpid(), Started: time.Now().UTC(), Seed: c.Arrivals,
+		Status: results.TrialOK, StartNS: t.clock.Monotonic(t.clock.Now())}
+	if err := t.run(ctx); err != nil {
+		t.enter("")
+		t.out.Status, t.out.Reason = results.TrialFailed, err.Error()
+	}
+	t.out.Process.CPUSeconds = readUsage().cpu
+	return Event{Type: EventResult, Trial: t.out, P50: t.p50}
+}
+
+func (t *trial) run(ctx context.Context) error {
+	t.enter("environment")
+	b, err := t.tools.Open(t.config)
+	if err != nil {
+		return err
+	}
+	t.out.Runtime = t.config.runtimeOf(b)
+	t.out.Process.RSSBeforeSession = peakRSS()
+	t.enter("session")
+	s, err := b.Open(ctx, t.config.Model, t.config.options())
+	t.enter("")
+	if err != nil {
+		return err
+	}
+	t.describe(s)
+	feeds, made, err := t.tools.Feeds(t.config.Model, s.Inputs(), t.config.Input, t.config.Batches[0], t.config.Seed)
+	if err != nil {
+		return err
+	}
+	t.out.Inputs = made
+	t.enter("first")
+	_, err = s.Run(ctx, feeds[0])
+	t.enter("")
+	if err != nil {
+		return fmt.Errorf("first inference: %w", err)
+	}
+	target, err := bindAll(s, feeds, t.workers())
+	if err != nil {
+		return err
+	}
+	return t.load(ctx, target)
+}
+
+// describe records what the runtime made of the model.
+func (t *trial) describe(s backend.Session) {
+	spinning := t.config.SessionConfig["session.intra_op.allow_spinning"]
+	if spinning == "" {
+		spinning = "runtime's default (on)"
+	}
+	t.out.Threads = map[string]any{"intra_op": t.config.Threads, "inter_op": "runtime's default", "spinning": spinning, "workers": t.workers()}
+	nodes, err := s.Placement()
+	if err != nil {
+		t.out.Reasons = append(t.out.Reasons, "provider.unknown: the runtime does not say which provider ran which node: "+err.Error())
+		return
+	}
+	t.out.NodesByProvider = map[string]int{}
+	for _, n := range nodes {
+		t.out.NodesByProvider[n.Provider]++
+		if !sameProvider(n.Provider, t.config.Provider.Name) {
+			if t.out.NodesElsewhere == nil {
+				t.out.NodesElsewhere = map[string]int{}
+			}
+			t.out.NodesElsewhere[n.OpType]++
+		}
+	}
+}
+
+// sameProvider reports whether the runtime's provider name is the one asked for: CUDAExecutionProvider is cuda.
+func sameProvider(full, asked string) bool {
+	short := strings.TrimSuffix(strings.ToLower(full), "executionprovider")
+	return short == strings.TrimSuffix(strings.ToLower(asked), "executionprovider")
+}
+
+func (t *trial) workers() int { return max(1, t.config.Load.Concurrency) }
+
+// load sends the requests and keeps what happened.
+func (t *trial) load(ctx context.Context, target *boundTarget) error {
+	l := t.config.Load
+	records, err := loadgen.NewRecords(t.config.Scratch, recordCapacity)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	t.records = records
+	cfg := loadgen.Config{Workers: t.workers(), AtOnce: l.Scenario == "offline", Warmup: t.config.Warmup, Duration: l.Duration,
+		Requests: int64(l.Requests), Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress,
+		DrainLimit: 2*l.Duration + 5*time.Second}
+	if l.Scenario == "server" {
+		if cfg.Schedule, err = schedule(l.Arrivals, t.config.Arrivals, t.config.Rate, t.config.Warmup+l.Duration); err != nil {
+			return err
+		}
+		t.out.Rate = t.config.Rate
+	}
+	t.out.Concurrency = cfg.Workers
+	quietGC()
+	outcome, err := loadgen.Run(ctx, cfg, target, records)
+	t.finish(outcome)
+	if err != nil {
+		return err
+	}
+	if err := results.WriteRequests(t.config.Requests, records.Reader(int32(t.config.Batches[0]))); err != nil {
+		return err
+	}
+	if outcome.Counts.OK == 0 && outcome.FirstError != nil {
+		return fmt.Errorf("every request failed: %w", outcome.FirstError)
+	}
+	return nil
+}
+
+func schedule(arrivals string, seed uint64, rate float64, horizon time.Duration) (loadgen.Schedule, error) {
+	switch arrivals {
+	case "constant":
+		return loadgen.Constant(rate, horizon)
+	case "", "poisson":
+		return loadgen.Poisson(seed, rate, horizon)
+	}
+	return nil, fmt.Errorf("arrivals %q are not known; use poisson or constant", arrivals)
+}
+
+// quietGC collects once and then leaves the garbage collector off unless memory grows by a quarter of a gigabyte.
+func quietGC() {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(int64(m.Sys) + 256<<20)
+}
+
+// enter ends the phase in progress and begins another, "" for none.
+func (t *trial) enter(phase string) { t.enterAt(phase, t.clock.Now()) }
+
+func (t *trial) enterAt(phase string, now int64) {
+	u := readUsage()
+	if t.phase != "" {
+		t.rssHWM = peakRSS()
+		t.out.Phases = append(t.out.Phases, results.Phase{Name: t.phase, StartNS: t.clock.Monotonic(t.since), EndNS: t.clock.Monotonic(now),
+			CPUSeconds: u.cpu - t.cpu, PeakRSS: t.rssHWM})
+	}
+	t.phase, t.since, t.cpu = phase, now, readUsage().cpu
+	if phase != "" {
+		t.report.send(Event{Type: EventPhase, Phase: phase})
+	}
+}
+
+// edge is the load's: it also brackets the counters that belong to measure alone.
+func (t *trial) edge(phase string, at int64) {
+	switch phase {
+	case "measure":
+		debug.ReadGCStats(&t.gcStart)
+		t.enterAt("measure", at)
+		t.before = readUsage()
+	case "drain":
+		after := readUsage()
+		t.enterAt("drain", at)
+		var gc debug.GCStats
+		debug.ReadGCStats(&gc)
+		p := &t.out.Process
+		p.GCCycles = uint32(gc.NumGC - t.gcStart.NumGC)
+		p.GCPauseSeconds = (gc.PauseTotal - t.gcStart.PauseTotal).Seconds()
+		p.MajorFaults, p.InvoluntarySwitches = after.majorFaults-t.before.majorFaults, after.switches-t.before.switches
+		p.PeakRSS = t.rssHWM
+	case "end":
+		t.enterAt("", at)
+	default:
+		t.enterAt(phase, at)
+	}
+}
+
+func (t *trial) progress(p loadgen.Progress) {
+	t.report.send(Event{Type: EventProgress, Phase: p.Phase, Progress: &p})
+}
+
+// finish settles the phases on the load's own instants and summarises lateness. CPU time was read a moment after the planned edges;
+// it is scaled to the planned length, so that it and the inferences belong to the same window.
+func (t *trial) finish(o loadgen.Outcome) {
+	t.out.StartNS = t.clock.Monotonic(o.WarmupStart)
+	for i := range t.out.Phases {
+		p := &t.out.Phases[i]
+		start, end := p.StartNS, p.EndNS
+		switch p.Name {
+		case "warmup":
+			start, end = t.clock.Monotonic(o.WarmupStart), t.clock.Monotonic(o.MeasureStart)
+		case "measure":
+			start, end = t.clock.Monotonic(o.MeasureStart), t.clock.Monotonic(o.MeasureEnd)
+		case "drain":
+			start, end = t.clock.Monotonic(o.MeasureEnd), max(t.clock.Monotonic(o.End), t.clock.Monotonic(o.MeasureEnd))
+		}
+		if read := p.EndNS - p.StartNS; p.Name == "measure" && read > 0 {
+			p.CPUSeconds *= float64(end-start) / float64(read)
+		}
+		p.StartNS, p.EndNS = start, end
+	}
+	t.out.Counts = o.Counts
+	if o.Interrupted {
+		t.out.Status, t.out.Reason = results.TrialInterrupted, "stopped before its window ended"
+	}
+	if o.FirstError != nil && o.Counts.Failed > 0 {
+		t.out.Reasons = append(t.out.Reasons, fmt.Sprintf("requests.failed: %d of %d requests failed, the first with: %v", o.Counts.Failed, o.Counts.Scheduled, o.FirstError))
+	}
+	if t.out.Rate > 0 {
+		t.out.Lateness, t.p50 = lateness(t.records)
+	}
+}
+
+// lateness gives quantiles of issued - due over all requests, in seconds, and the median latency from due.
+func lateness(records *loadgen.Records) (late map[string]float64, p50 float64) {
+	var lates, latencies []float64
+	read := records.Reader(1)
+	rows := make([]results.Request, 4096)
+	for {
+		n, _ := read(rows)
+		if n == 0 {
+			break
+		}
+		for _, r := range rows[:n] {
+			if r.Status == results.RequestDropped {
+				continue
+			}
+			lates = append(lates, float64(r.IssuedNS-r.DueNS)/1e9)
+			latencies = append(latencies, float64(r.DoneNS-r.DueNS)/1e9)
+		}
+	}
+	if len(lates) == 0 {
+		return nil, 0
+	}
+	slices.Sort(lates)
+	slices.Sort(latencies)
+	return map[string]float64{"p50": quantile(lates, 0.5), "p99": quantile(lates, 0.99), "max": lates[len(lates)-1]}, quantile(latencies, 0.5)
+}
+
+// quantile is type 7 (numpy's default) on sorted values.
+func quantile(sorted []float64, p float64) float64 {
+	h := p * float64(len(sorted)-1)
+	lo := int(math.Floor(h))
+	hi := min(lo+1, len(sorted)-1)
+	return sorted[lo] + (h-float64(lo))*(sorted[hi]-sorted[lo])
+}
+
+// boundTarget performs requests on prepared inputs, each worker on its own.
+type boundTarget struct {
+	bound  [][]backend.Bound // [worker][input]
+	inputs int
+}
+
+// Do runs one request.
+func (t *boundTarget) Do(worker int, input int32) error { return t.bound[worker][input].Run() }
+
+// bindAll prepares as many of the feeds for every worker as fit in bounded memory.
+func bindAll(s backend.Session, feeds [][]tensor.Value, workers int) (*boundTarget, error) {
+	feeds = feeds[:min(len(feeds), maxInputs)]
+	size, n := 0, 0
+	for _, feed := range feeds {
+		for _, v := range feed {
+			if v.Tensor != nil {
+				size += len(v.Tensor.Data) * workers
+			}
+		}
+		if n++; size > maxInputBytes {
+			break
+		}
+	}
+	t := &boundTarget{inputs: n}
+	for range workers {
+		row := make([]backend.Bound, n)
+		for i := range row {
+			b, err := s.Bind(feeds[i])
+			if err != nil {
+				return nil, fmt.Errorf("prepare a request: %w", err)
+			}
+			row[i] = b
+		}
+		t.bound = append(t.bound, row)
+	}
+	return t, nil
+}

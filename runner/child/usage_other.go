@@ -1,0 +1,15 @@
+//go:build !linux
+
+package child
+
+type usageCounters struct {
+	cpu                   float64
+	majorFaults, switches int64
+}
+
+func readUsage() usageCounters { return usageCounters{} }
+
+func peakRSS() int64 { return 0 }
+
+// BeFirstToDie does nothing here.
+func BeFirstToDie() {}

@@ -1,0 +1,274 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"assay/backend"
+	"assay/backend/null"
+	"assay/results"
+	"assay/runner/child"
+	"assay/tensor"
+)
+
+// The test binary is its own child: with this variable set it does an assignment, on the null backend, with faults planted by it.
+const childVariable = "ASSAY_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if fault := os.Getenv(childVariable); fault != "" {
+		if err := child.Run(os.Stdin, os.NewFile(3, "events"), child.Tools{Open: openFaulty(fault), Feeds: noFeeds}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func noFeeds(string, []backend.ValueInfo, results.Input, int, uint64) ([][]tensor.Value, map[string]string, error) {
+	return [][]tensor.Value{nil}, nil, nil
+}
+
+// openFaulty plants what can go wrong in a trial's process, on the arms of variant b.
+func openFaulty(fault string) func(child.Config) (backend.Backend, error) {
+	return func(c child.Config) (backend.Backend, error) {
+		if c.Kind != child.KindTrial || !strings.Contains(c.Requests, "-b.null") {
+			return null.Backend{}, nil
+		}
+		switch fault {
+		case "crash":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+			select {}
+		case "kill":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		case "hang":
+			select {}
+		case "exit":
+			fmt.Fprintln(os.Stderr, "something the library printed")
+			os.Exit(7)
+		case "refuse":
+			return nil, errors.New("the library refuses")
+		}
+		return null.Backend{}, nil
+	}
+}
+
+// config is a run of two variants on the null backend.
+func config(t *testing.T, fault string, blocks int) Config {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model := filepath.Join(t.TempDir(), "m.onnx")
+	if err := os.WriteFile(model, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	spec := results.Spec{Name: "test", Seed: 1, Baseline: "a", Blocks: blocks,
+		Loads: []results.Load{{Name: "single-stream", Scenario: "single-stream", Duration: time.Minute, Requests: 20}}}
+	for _, v := range []string{"a", "b"} {
+		spec.Variants = append(spec.Variants, results.Variant{Name: v, Model: model})
+		spec.Arms = append(spec.Arms, results.Arm{Name: v + ".null.b1.t1.single-stream", Variant: v, Provider: "null", Batch: 1, IntraOpThreads: 1, Load: "single-stream"})
+	}
+	for range blocks {
+		spec.Order = append(spec.Order, []string{spec.Arms[0].Name, spec.Arms[1].Name})
+	}
+	return Config{Run: results.Run{ID: "id", Name: "test", Asked: json.RawMessage(`"the plan"`), Resolved: spec}, Dir: filepath.Join(t.TempDir(), "run"),
+		Child:    Command{Path: self, Env: []string{childVariable + "=" + fault}},
+		Identify: func(string) (string, int64, error) { return "sha", 1, nil },
+		Limits:   Limits{Load: 20 * time.Second}}
+}
+
+func trialsOf(t *testing.T, c Config) map[string]results.Trial {
+	t.Helper()
+	trials, err := results.Dir(c.Dir).ReadTrials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]results.Trial{}
+	for _, trial := range trials {
+		out[results.TrialName(trial.Block, trial.Arm)] = trial
+	}
+	return out
+}
+
+func TestRunMeasuresEveryTrial(t *testing.T) {
+	c := config(t, "none", 2)
+	run, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run.Status != "complete" {
+		t.Errorf("status %q: %s", run.Status, run.Reason)
+	}
+	trials := trialsOf(t, c)
+	if len(trials) != 4 {
+		t.Fatalf("%d trials", len(trials))
+	}
+	for name, trial := range trials {
+		if trial.Status != results.TrialOK || trial.Counts.OK != 20 || trial.Verdict != "valid" {
+			t.Errorf("%s: %s %s %+v %v", name, trial.Status, trial.Verdict, trial.Counts, trial.Reasons)
+		}
+		var phases []string
+		last := int64(0)
+		for _, p := range trial.Phases {
+			phases = append(phases, p.Name)
+			if p.StartNS < last || p.EndNS < p.StartNS {
+				t.Errorf("%s: phase %s from %d to %d after %d", name, p.Name, p.StartNS, p.EndNS, last)
+			}
+			last = p.EndNS
+		}
+		if got := strings.Join(phases, " "); got != "environment session first warmup measure drain" {
+			t.Errorf("%s: phases %s", name, got)
+		}
+		rows, err := results.ReadRequests(results.Dir(c.Dir).RequestsFile(trial.Block, trial.Arm))
+		if err != nil || len(rows) != 20 {
+			t.Errorf("%s: %d rows, %v", name, len(rows), err)
+		}
+	}
+}
+
+func TestFaultsEndTheTrialAndNotTheSweep(t *testing.T) {
+	for fault, want := range map[string]struct{ status, reason string }{
+		"crash":  {results.TrialKilled, "crashed in phase environment: SIGSEGV"},
+		"kill":   {results.TrialKilled, "killed by signal killed"},
+		"hang":   {results.TrialTimeout, "no end of phase"},
+		"exit":   {results.TrialFailed, "code 7 in phase environment: something the library printed"},
+		"refuse": {results.TrialFailed, "the library refuses"},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			c := config(t, fault, 2)
+			if fault == "hang" {
+				c.Limits.Load = 2 * time.Second
+			}
+			run, err := Run(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.Status != "incomplete" {
+				t.Errorf("status %q", run.Status)
+			}
+			for name, trial := range trialsOf(t, c) {
+				if trial.Arm[0] == 'a' {
+					if trial.Status != results.TrialOK {
+						t.Errorf("%s: %s %s", name, trial.Status, trial.Reason)
+					}
+					continue
+				}
+				if trial.Status != want.status || !strings.Contains(trial.Reason, want.reason) {
+					t.Errorf("%s: %s %q, want %s %q", name, trial.Status, trial.Reason, want.status, want.reason)
+				}
+			}
+		})
+	}
+}
+
+// stopper cancels a run when a trial measures.
+type stopper struct {
+	silent
+	once   sync.Once
+	cancel func()
+	trial  string
+}
+
+func (s *stopper) TrialEvent(a results.Arm, e child.Event) {
+	if e.Phase == "measure" && a.Name == s.trial {
+		s.once.Do(s.cancel)
+	}
+}
+
+func TestInterruptSavesAndResumeCompletes(t *testing.T) {
+	c := config(t, "none", 2)
+	for i := range c.Run.Resolved.Loads { // endless but for the interrupt
+		c.Run.Resolved.Loads[i].Requests, c.Run.Resolved.Loads[i].Duration = 0, 300*time.Millisecond
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c.Observer = &stopper{cancel: cancel, trial: c.Run.Resolved.Arms[1].Name}
+	run, err := Run(ctx, c)
+	if !errors.Is(err, ErrInterrupted) || run.Status != "interrupted" {
+		t.Fatalf("%v, %+v", err, run)
+	}
+	if n := len(trialsOf(t, c)); n != 2 {
+		t.Fatalf("%d trials saved", n)
+	}
+	before := trialsOf(t, c)["b000-a.null.b1.t1.single-stream"]
+
+	c.Observer, c.Resume = nil, false
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "add --resume") {
+		t.Errorf("without --resume: %v", err)
+	}
+	c.Resume = true
+	if run, err = Run(t.Context(), c); err != nil || run.Status != "complete" {
+		t.Fatalf("%v, %+v", err, run)
+	}
+	trials := trialsOf(t, c)
+	if len(trials) != 4 || trials["b000-a.null.b1.t1.single-stream"].PID != before.PID {
+		t.Errorf("%d trials; the finished one was run again: %v", len(trials), trials["b000-a.null.b1.t1.single-stream"].PID != before.PID)
+	}
+	for name, trial := range trials {
+		if trial.Status != results.TrialOK {
+			t.Errorf("%s: %s", name, trial.Status)
+		}
+	}
+	c.Run.Asked = json.RawMessage(`"another plan"`)
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "another plan") {
+		t.Errorf("with another plan: %v", err)
+	}
+}
+
+func TestOneRunDirectoryOneProcess(t *testing.T) {
+	c := config(t, "none", 1)
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := lock(c.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), c); !errors.Is(err, ErrLocked) {
+		t.Errorf("locked: %v", err)
+	}
+	unlock()
+	if _, err := Run(t.Context(), c); err != nil {
+		t.Errorf("unlocked: %v", err)
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for name, c := range map[string]struct {
+		trial results.Trial
+		p50   float64
+		want  string
+		code  string
+	}{
+		"clean":             {results.Trial{}, 0, "valid", ""},
+		"a little late":     {results.Trial{Lateness: map[string]float64{"p99": 0.5e-3}}, 1e-3, "suspect", "host.late"},
+		"late":              {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 1e-3, "invalid", "host.late"},
+		"late for no model": {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
+		"dropped":           {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
+		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
+			0, "invalid", "provider.none"},
+		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},
+			0, "suspect", "provider.fallback"},
+		"light elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Shape": 1}},
+			0, "valid", ""},
+	} {
+		trial := c.trial
+		judge(&trial, "cuda", c.p50)
+		if trial.Verdict != c.want || c.code != "" && !strings.HasPrefix(strings.Join(trial.Reasons, "\n"), c.code+": ") {
+			t.Errorf("%s: %s %v, want %s %s", name, trial.Verdict, trial.Reasons, c.want, c.code)
+		}
+	}
+}

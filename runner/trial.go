@@ -1,0 +1,91 @@
+package runner
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"assay/results"
+	"assay/runner/child"
+)
+
+// trial measures one arm once in a fresh process, watches it, and saves its record last.
+func (r *run) trial(ctx context.Context, block, position int, a results.Arm) (*results.Trial, error) {
+	r.Observer.TrialBegins(block, position, a)
+	c := r.assignment(child.KindTrial, a)
+	c.Arrivals = arrivalSeed(r.spec.Seed, block)
+	c.Requests = r.dir.RequestsFile(block, a.Name)
+	begun := time.Now()
+	p, err := start(r.Child, c)
+	if err != nil {
+		return nil, err
+	}
+	watch := r.watch(p.cmd.Process.Pid)
+	e, end := p.wait(ctx, func(phase string) time.Duration { return r.limit(phase, c) }, func(e child.Event) { r.Observer.TrialEvent(a, e) })
+	t := outcome(e, end)
+	watched := watch.end()
+	t.Run, t.Block, t.Position, t.Arm = r.Run.ID, block, position, a.Name
+	if t.Started.IsZero() {
+		t.Started = begun.UTC()
+	}
+	if ctx.Err() != nil && t.Status != results.TrialOK {
+		t.Status = results.TrialInterrupted
+	}
+	watched.into(t)
+	var p50 float64
+	if e != nil {
+		p50 = e.P50
+	}
+	judge(t, a.Provider, p50)
+	if err := r.save(t, watched); err != nil {
+		return nil, err
+	}
+	r.Observer.TrialEnds(block, a, t)
+	return t, nil
+}
+
+// outcome is the trial's record as its process gave it, or what is known of a process that gave none.
+func outcome(e *child.Event, end ending) *results.Trial {
+	switch {
+	case e != nil && e.Trial != nil:
+		return e.Trial
+	case e != nil && e.Error != "":
+		return &results.Trial{Status: results.TrialFailed, Reason: e.Error}
+	}
+	return &results.Trial{Status: end.status, Reason: end.reason}
+}
+
+// save writes the sensors' readings and then the record, whose presence makes the trial exist.
+func (r *run) save(t *results.Trial, w watched) error {
+	if len(w.samples) > 0 {
+		if err := results.WriteSamples(r.dir.SamplesFile(t.Block, t.Arm), w.samplesFrom(t.StartNS)); err != nil {
+			return err
+		}
+	}
+	if t.Counts.Scheduled == 0 {
+		_ = os.Remove(r.dir.RequestsFile(t.Block, t.Arm)) // of an earlier, interrupted try
+	}
+	return r.dir.WriteTrial(t)
+}
+
+// limit is how long a child may stay in a phase before it counts as hung.
+func (r *run) limit(phase string, c child.Config) time.Duration {
+	if r.spec.TrialTimeout > 0 {
+		return r.spec.TrialTimeout
+	}
+	switch phase {
+	case "warmup":
+		return c.Warmup + r.Limits.Slack
+	case "measure":
+		return c.Load.Duration + r.Limits.Slack
+	case "drain":
+		return 2*c.Load.Duration + 5*time.Second + r.Limits.Slack
+	}
+	return r.Limits.Load
+}
+
+// arrivalSeed gives every arm of a block the same arrivals, so that arms differ by the model alone.
+func arrivalSeed(seed uint64, block int) uint64 {
+	return rand.New(rand.NewPCG(seed, uint64(block)+0x6172726976616c)).Uint64() >> 1
+}
