@@ -39,34 +39,49 @@ func readELF(path string) (elfFacts, error) {
 	return elfFacts{}, nil
 }
 
-// preloadOrder lists the staged libraries other than the runtime's own, each after the staged libraries that it names as
-// needed. The providers carry no search path, so whoever loads them opens these first.
+// openedByName are libraries that the CUDA provider opens while it runs, by a bare name that only a library already
+// loaded answers to; it does not declare them as needed. (Their own parts they find by themselves.)
+var openedByName = regexp.MustCompile(`^lib(cudnn|cufft|nvrtc)\.so`)
+
+// preloadOrder lists the staged libraries that the staged providers need, directly or not, each after those that it needs
+// itself. The providers carry no search path, so whoever loads them opens these first.
 func preloadOrder(s staged) ([]string, error) {
 	needs := map[string][]string{}
+	var roots []string
 	for _, f := range s.files {
-		if !sharedName.MatchString(f.Name) || strings.HasPrefix(f.Name, "libonnxruntime") {
+		if !sharedName.MatchString(f.Name) || libraryName.MatchString(f.Name) {
 			continue
 		}
-		e, err := elf.Open(filepath.Join(s.dir, f.Name))
+		imported, err := importedLibraries(filepath.Join(s.dir, f.Name))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		imported, err := e.ImportedLibraries()
-		if err := errors.Join(err, e.Close()); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		switch {
+		case providerName.MatchString(f.Name):
+			roots = append(roots, imported...)
+		default:
+			needs[f.Name] = imported
+			if openedByName.MatchString(f.Name) {
+				roots = append(roots, f.Name)
+			}
 		}
-		needs[f.Name] = imported
 	}
-	return topological(needs), nil
+	slices.Sort(roots)
+	return topological(roots, needs), nil
 }
 
-// topological orders names so that each comes after those of its needs that are names too; equal ones by name.
-func topological(needs map[string][]string) []string {
-	names := make([]string, 0, len(needs))
-	for name := range needs {
-		names = append(names, name)
+func importedLibraries(path string) ([]string, error) {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
+	imported, err := f.ImportedLibraries()
+	return imported, errors.Join(err, f.Close())
+}
+
+// topological lists the roots and all that they reach, each name after those of its needs; names without an entry in needs
+// (the system's own libraries) are left out.
+func topological(roots []string, needs map[string][]string) []string {
 	var order []string
 	seen := map[string]bool{}
 	var visit func(string)
@@ -80,7 +95,7 @@ func topological(needs map[string][]string) []string {
 		}
 		order = append(order, name)
 	}
-	for _, name := range names {
+	for _, name := range roots {
 		visit(name)
 	}
 	return order

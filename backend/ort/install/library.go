@@ -23,8 +23,9 @@ type Library struct {
 	Providers []string `json:"providers"`
 	Pinned    bool     `json:"pinned"` // the hash is one that Assay knows
 	Source    string   `json:"source"` // the package or file that it came from
-	// Preload lists the libraries that providers of this runtime need (the CUDA libraries of variant gpu), in an order in
-	// which each can be opened after those before it: nothing in them says where to find one another.
+	// Preload lists the libraries that this runtime's providers need (the CUDA libraries of variant gpu), in an order in which
+	// each can be opened after those before it. Whoever loads the runtime opens them first: nothing in the providers says
+	// where these are.
 	Preload []string `json:"preload,omitempty"`
 }
 
@@ -157,7 +158,7 @@ func readManifest(dir string) (manifest, error) {
 		names = append(names, f.Name)
 	}
 	for _, name := range names {
-		if name == "" || name != filepath.Base(name) {
+		if name != filepath.Base(name) || name == "." || !filepath.IsLocal(name) {
 			return m, fmt.Errorf("read %s: %q is not a file name", manifestName, name)
 		}
 	}
