@@ -17,8 +17,8 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // check adds every mistake that can be seen without the machine to the source's problems.
 func (e *Experiment) check() {
-	if strings.ContainsFunc(e.Name, unicode.IsControl) {
-		e.source.add("name", "name: %q has a control character", e.Name)
+	if strings.ContainsFunc(e.Name, func(r rune) bool { return unicode.IsControl(r) || r == '/' }) {
+		e.source.add("name", "name: %q has a slash or a control character; the run's folder carries it", e.Name)
 	}
 	e.checkVariants()
 	e.checkCycles()

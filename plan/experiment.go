@@ -32,6 +32,9 @@ type Experiment struct {
 	text   []byte
 }
 
+// Text is the experiment file as it was given, "" where flags were given in its place.
+func (e *Experiment) Text() string { return string(e.text) }
+
 // Variant is one form of the model: a file, or a recipe that makes it from another variant.
 type Variant struct {
 	Model         string    `json:"model,omitempty" jsonschema:"description=The ONNX file; relative to this file or else to the working directory."`

@@ -40,6 +40,7 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"variants:\n", "varients:\n", "x.yaml:4: unknown key `varients`; did you mean `variants`?"},
 		{"distilled_from: fp32", "distiled_from: fp32", "x.yaml:7: unknown key `distiled_from`; did you mean `distilled_from`?"},
+		{"name: digits-handoff", "name: digits/handoff", "x.yaml:1: name: \"digits/handoff\" has a slash or a control character; the run's folder carries it"},
 		{"seed: 20261123", "seed: -1", "x.yaml:3: seed: \"-1\" is no whole number of 0 or more"},
 		{"scheme: int8-static", "scheme: int8-statc", "x.yaml:6: variants.int8.quantize.scheme: unknown scheme `int8-statc`; did you mean `int8-static`?"},
 		{"from: fp32, scheme", "from: fp23, scheme", "x.yaml:6: variants.int8.quantize.from: unknown variant `fp23`; did you mean `fp32`?"},
