@@ -12,11 +12,11 @@ type Experiment struct {
 	Datasets Map[Dataset] `json:"datasets,omitempty" jsonschema:"description=Labelled examples by name."`
 
 	Data   string            `json:"data,omitempty" jsonschema:"description=Where requests' inputs come from: a data set's name or an .npz file or a folder of .npy files or of test_data_set_* folders. Default: the quality data set; without one inputs are generated."`
-	Inputs map[string]string `json:"inputs,omitempty" jsonschema:"description=Model input to an .npy file or a value."`
+	Inputs Texts             `json:"inputs,omitempty" jsonschema:"description=Model input to an .npy file or a value."`
 	Arrays map[string]string `json:"arrays,omitempty" jsonschema:"description=Model input to the array of the data that holds it. Default: equal names."`
 	Dims   map[string]Size   `json:"dims,omitempty" jsonschema:"description=Symbolic dimension to its size in generated inputs."`
 	Shapes map[string]Sizes  `json:"shapes,omitempty" jsonschema:"description=Model input to its whole shape in generated inputs."`
-	Config map[string]string `json:"session_config,omitempty" jsonschema:"description=Session configuration entries by the runtime's keys."`
+	Config Texts             `json:"session_config,omitempty" jsonschema:"description=Session configuration entries by the runtime's keys."`
 	Sample Duration          `json:"sample_every,omitempty" jsonschema:"description=How often sensors are read. Default: 100ms."`
 
 	Sweep   Sweep    `json:"sweep,omitempty"`
@@ -125,9 +125,9 @@ type Design struct {
 type Gate struct {
 	Metric     string `json:"metric" jsonschema:"description=A metric such as latency.p99 or quality.accuracy."`
 	Arm        string `json:"arm" jsonschema:"description=A variant or an arm's full name."`
-	AtMost     string `json:"at_most,omitempty" jsonschema:"description=0.8x of the baseline or an amount such as 20ms."`
-	AtLeast    string `json:"at_least,omitempty" jsonschema:"description=1.2x of the baseline or an amount such as 200/s."`
-	LossAtMost string `json:"loss_at_most,omitempty" jsonschema:"description=1pp (points of a quality metric) or 2% (of the baseline's value)."`
+	AtMost     Limit  `json:"at_most,omitempty" jsonschema:"description=0.8x of the baseline or an amount such as 20ms."`
+	AtLeast    Limit  `json:"at_least,omitempty" jsonschema:"description=1.2x of the baseline or an amount such as 200/s."`
+	LossAtMost Limit  `json:"loss_at_most,omitempty" jsonschema:"description=1pp (points of a quality metric) or 2% (of the baseline's value)."`
 	Alpha      Alpha  `json:"alpha,omitempty" jsonschema:"description=Two-sided level. Default: 0.05."`
 }
 

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"assay/results"
 )
@@ -42,7 +41,7 @@ type gateBound struct{ key, text string }
 
 func (g Gate) bounds() []gateBound {
 	var given []gateBound
-	for _, b := range []gateBound{{"at_most", g.AtMost}, {"at_least", g.AtLeast}, {"loss_at_most", g.LossAtMost}} {
+	for _, b := range []gateBound{{"at_most", string(g.AtMost)}, {"at_least", string(g.AtLeast)}, {"loss_at_most", string(g.LossAtMost)}} {
 		if b.text != "" {
 			given = append(given, b)
 		}
@@ -124,8 +123,8 @@ func parseBound(metric, key, text string) (bound, error) {
 func (e *Experiment) resolveGates() []results.Gate {
 	var gates []results.Gate
 	for _, g := range e.Gates {
-		gates = append(gates, results.Gate{Metric: g.Metric, Arm: g.Arm, AtMost: strings.TrimSpace(g.AtMost),
-			AtLeast: strings.TrimSpace(g.AtLeast), LossAtMost: strings.TrimSpace(g.LossAtMost), Alpha: float64(g.Alpha)})
+		gates = append(gates, results.Gate{Metric: g.Metric, Arm: g.Arm, AtMost: string(g.AtMost),
+			AtLeast: string(g.AtLeast), LossAtMost: string(g.LossAtMost), Alpha: float64(g.Alpha)})
 	}
 	return gates
 }

@@ -101,6 +101,12 @@ func (a Arrivals) Trace() (file string, ok bool) { return strings.CutPrefix(stri
 // SLO gives quantiles of latency, such as p99, the most they may be.
 type SLO = Map[Duration]
 
+// Limit is what a gate allows, as it was written; parseBound reads it, because what it means depends on the metric.
+type Limit string
+
+// Texts are values as they were written, by name.
+type Texts map[string]string
+
 // Size is a whole number of 0 or more, such as a dimension.
 type Size int64
 
