@@ -30,6 +30,5 @@ import (
 	_ "gonum.org/v1/gonum/stat/distuv"
 	_ "google.golang.org/protobuf/cmd/protoc-gen-go"
 	_ "google.golang.org/protobuf/proto"
-	_ "honnef.co/go/tools/cmd/staticcheck"
 	_ "pgregory.net/rapid"
 )

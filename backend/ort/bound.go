@@ -1,0 +1,176 @@
+//go:build cgo && linux
+
+package ort
+
+/*
+#cgo noescape assay_bound_run
+#cgo nocallback assay_bound_run
+#include <stdlib.h>
+#include "bridge.h"
+
+static struct assay_bound* bound_new(void) { return calloc(1, sizeof(struct assay_bound)); }
+static struct OrtStatus* new_binding(struct OrtSession* s, struct OrtIoBinding** b) { return ORT(CreateIoBinding)(s, b); }
+static struct OrtStatus* bind_input(struct OrtIoBinding* b, const char* name, struct OrtValue* v) { return ORT(BindInput)(b, name, v); }
+static struct OrtStatus* bind_output(struct OrtIoBinding* b, const char* name, struct OrtValue* v) { return ORT(BindOutput)(b, name, v); }
+static struct OrtStatus* bind_device(struct OrtIoBinding* b, const char* name, struct OrtMemoryInfo* m) { return ORT(BindOutputToDevice)(b, name, m); }
+static struct OrtStatus* bound_values(struct OrtIoBinding* b, struct OrtAllocator* a, struct OrtValue*** v, size_t* n) {
+	return ORT(GetBoundOutputValues)(b, a, v, n);
+}
+static void release_binding(struct OrtIoBinding* b) { ORT(ReleaseIoBinding)(b); }
+static void drop_value(struct OrtValue* v) { ORT(ReleaseValue)(v); }
+static struct OrtStatus* free_list(struct OrtAllocator* a, void* p) { return ORT(AllocatorFree)(a, p); }
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"assay/backend"
+	"assay/tensor"
+)
+
+// Bound is a prepared request.
+type Bound struct {
+	s *Session
+	b *C.struct_assay_bound
+}
+
+// Bind copies the feeds into the runtime's memory and runs the model once to learn the outputs' shapes. Where every output is a plain
+// tensor, requests write into preallocated outputs through an IoBinding; where the runtime refuses that, or an output is a sequence, a
+// map or strings, it allocates outputs itself.
+func (s *Session) Bind(feeds []tensor.Value) (backend.Bound, error) {
+	in, err := s.newFeeds(feeds)
+	if err != nil {
+		return nil, err
+	}
+	b := C.bound_new()
+	b.session, b.options = s.session, s.options
+	b.input_names, b.output_names = unsafe.SliceData(s.inputNames), unsafe.SliceData(s.outputNames)
+	b.inputs, b.input_count = unsafe.SliceData(in), C.size_t(len(in))
+	out := cArray[*C.struct_OrtValue](len(s.outputs))
+	b.outputs, b.output_count = unsafe.SliceData(out), C.size_t(len(out))
+	b.mode = C.ASSAY_PLAIN
+	bound := &Bound{s: s, b: b}
+	if err := bound.Run(); err != nil {
+		bound.Close()
+		return nil, err
+	}
+	if !bound.preallocate(out) {
+		bound.leaveToDevice()
+	}
+	return bound, nil
+}
+
+// preallocate binds outputs of the shapes that the first run gave, and tries them.
+func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
+	fresh := make([]*C.struct_OrtValue, len(out))
+	for i, v := range out {
+		if v == nil || r.s.outputs[i].Kind != tensor.KindTensor || r.s.outputs[i].DType == tensor.String {
+			dropValues(fresh)
+			return false
+		}
+		dtype, shape, err := shapeOf(v)
+		if err == nil {
+			fresh[i], err = r.s.backend.emptyTensor(dtype, shape)
+		}
+		if err != nil {
+			dropValues(fresh)
+			return false
+		}
+	}
+	if r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+		return check("bind an output", C.bind_output(io, r.s.outputNames[i], fresh[i]))
+	}) != nil {
+		dropValues(fresh)
+		return false
+	}
+	for i := range out {
+		C.drop_value(out[i])
+		out[i] = fresh[i]
+	}
+	return true
+}
+
+// leaveToDevice lets the runtime allocate outputs behind an IoBinding; where it refuses that too, requests stay plain runs.
+func (r *Bound) leaveToDevice() {
+	_ = r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+		return check("bind an output", C.bind_device(io, r.s.outputNames[i], r.s.backend.cpu))
+	})
+}
+
+// bind makes an IoBinding, runs it once and keeps it if that worked.
+func (r *Bound) bind(output func(io *C.struct_OrtIoBinding, i int) error) error {
+	var io *C.struct_OrtIoBinding
+	if err := check("make a binding", C.new_binding(r.s.session, &io)); err != nil {
+		return err
+	}
+	err := r.bindAll(io, output)
+	if err == nil {
+		r.b.binding, r.b.mode = io, C.ASSAY_BINDING
+		if err = r.Run(); err == nil {
+			return nil
+		}
+		r.b.binding, r.b.mode = nil, C.ASSAY_PLAIN
+	}
+	C.release_binding(io)
+	return err
+}
+
+func (r *Bound) bindAll(io *C.struct_OrtIoBinding, output func(io *C.struct_OrtIoBinding, i int) error) error {
+	for i, v := range unsafe.Slice(r.b.inputs, int(r.b.input_count)) {
+		if err := check("bind an input", C.bind_input(io, r.s.inputNames[i], v)); err != nil {
+			return err
+		}
+	}
+	for i := range r.s.outputs {
+		if err := output(io, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dropValues(values []*C.struct_OrtValue) {
+	for _, v := range values {
+		if v != nil {
+			C.drop_value(v)
+		}
+	}
+}
+
+// Run executes the request: one call into C, no allocation.
+func (r *Bound) Run() error {
+	if s := C.assay_bound_run(r.b); s != nil {
+		return check("run the model", s)
+	}
+	return nil
+}
+
+// Outputs copies the outputs of the last Run.
+func (r *Bound) Outputs() ([]tensor.Value, error) {
+	if r.b.mode == C.ASSAY_PLAIN {
+		return r.s.backend.readValues(unsafe.Slice(r.b.outputs, int(r.b.output_count)))
+	}
+	var values **C.struct_OrtValue
+	var n C.size_t
+	if err := check("get outputs", C.bound_values(r.b.binding, r.s.backend.allocator, &values, &n)); err != nil {
+		return nil, err
+	}
+	list := unsafe.Slice(values, int(n))
+	out, err := r.s.backend.readValues(list)
+	dropValues(list)
+	if freed := check("free outputs", C.free_list(r.s.backend.allocator, unsafe.Pointer(values))); err == nil && freed != nil {
+		err = fmt.Errorf("free the list of outputs: %w", freed)
+	}
+	return out, err
+}
+
+// Close releases the request.
+func (r *Bound) Close() error {
+	if r.b != nil {
+		C.assay_bound_free(r.b)
+		r.b = nil
+	}
+	return nil
+}

@@ -1,0 +1,422 @@
+//go:build cgo && linux
+
+package ort
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	binding "github.com/yalue/onnxruntime_go"
+
+	"assay/backend"
+	"assay/backend/ort/install"
+	"assay/tensor"
+)
+
+var open = sync.OnceValues(func() (backend.Backend, error) {
+	dir, err := install.DefaultDir()
+	if err != nil {
+		return nil, err
+	}
+	lib, err := install.Find(dir, "cpu")
+	if err != nil {
+		return nil, err
+	}
+	return Open(Config{Library: lib.Path, SHA256: lib.SHA256})
+})
+
+// runtime returns the loaded library; tests of this package are pointless without.
+func runtime(t testing.TB) *Backend {
+	t.Helper()
+	b, err := open()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return b.(*Backend)
+}
+
+// models is the folder of published models beside the checkout.
+func models(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("ASSAY_SHARED_DATA")
+	if dir == "" {
+		dir = "../../../shared/data"
+	}
+	dir = filepath.Join(dir, "models")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no published models beside the checkout: %v", err)
+	}
+	return dir
+}
+
+func session(t testing.TB, model string, o backend.Options) backend.Session {
+	t.Helper()
+	s, err := runtime(t).Open(t.Context(), filepath.Join(models(t), model), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// zeros makes inputs of zeros (ones for masks and rates would be kinder, but these models take zeros), free dimensions 1, past ones 0.
+func zeros(t testing.TB, s backend.Session) []tensor.Value {
+	t.Helper()
+	var feeds []tensor.Value
+	for _, in := range s.Inputs() {
+		var shape []int64
+		for _, d := range in.Dims {
+			n := d.Size
+			switch {
+			case n >= 0:
+			case strings.HasPrefix(d.Symbol, "past"):
+				n = 0
+			case in.Name == "input" && len(in.Dims) == 2 && len(shape) == 1: // an audio frame
+				n = 512
+			default:
+				n = 1
+			}
+			shape = append(shape, n)
+		}
+		v, err := tensor.New(in.DType, shape...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.Name == "sr" {
+			binary.LittleEndian.PutUint64(v.Data, 16000)
+		}
+		feeds = append(feeds, tensor.Of(v))
+	}
+	return feeds
+}
+
+func TestEveryPublishedModelRuns(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(models(t), "*.onnx"))
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d models, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			s, err := runtime(t).Open(t.Context(), file, backend.Options{IntraOpThreads: 1, RecordPlacement: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			feeds := zeros(t, s)
+			want, err := s.Run(t.Context(), feeds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := s.Bind(feeds)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			for range 3 {
+				if err := b.Run(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := b.Outputs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(want) != len(s.Outputs()) || !reflect.DeepEqual(want, got) {
+				t.Errorf("a bound request gives other outputs than a plain run")
+			}
+			nodes, err := s.Placement()
+			if err != nil || len(nodes) == 0 {
+				t.Errorf("placement: %d nodes, %v", len(nodes), err)
+			}
+			for _, n := range nodes {
+				if n.Provider != "CPUExecutionProvider" {
+					t.Errorf("node %s ran on %s", n.Name, n.Provider)
+				}
+			}
+		})
+	}
+}
+
+func TestSymbolsAndKinds(t *testing.T) {
+	s := session(t, "tiny_gpt2_fp16.onnx", backend.Options{})
+	in := s.Inputs()[3]
+	if in.Name != "past_0" || in.DType != tensor.Float16 || in.Dims[1].Symbol != "batch_size" || in.Dims[3].Symbol != "past_seq_len" || in.Dims[0].Size != 2 {
+		t.Errorf("%+v", in)
+	}
+	s = session(t, "sklearn_randomforest.onnx", backend.Options{})
+	if out := s.Outputs()[1]; out.Kind != tensor.KindSequence {
+		t.Errorf("%+v", out)
+	}
+	outputs, err := s.Run(t.Context(), zeros(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := outputs[1].Items[0]; m.Kind != tensor.KindMap || m.Keys.Len() != m.Values.Len() || m.Keys.Len() == 0 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestFreeDimensions(t *testing.T) {
+	s := session(t, "vespa_random_encoder.onnx", backend.Options{FreeDimensions: map[string]int64{"batch": 2, "tokens": 16}})
+	if d := s.Inputs()[0].Dims; d[0].Size != 2 || d[1].Size != 16 {
+		t.Errorf("%+v", d)
+	}
+	_, err := runtime(t).Open(t.Context(), filepath.Join(models(t), "vespa_random_encoder.onnx"), backend.Options{FreeDimensions: map[string]int64{"nosuch": 2}})
+	if err == nil || !strings.Contains(err.Error(), `no dimension "nosuch"; it has batch, tokens`) {
+		t.Errorf("unknown dimension: %v", err)
+	}
+}
+
+func TestRequestsDoNotAllocate(t *testing.T) {
+	s := session(t, "matmul3x4.onnx", backend.Options{IntraOpThreads: 1})
+	b, err := s.Bind(zeros(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if n := testing.AllocsPerRun(1000, func() {
+		if err := b.Run(); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a request", n)
+	}
+}
+
+func TestBoundRequestsRunConcurrently(t *testing.T) {
+	s := session(t, "mnist.onnx", backend.Options{IntraOpThreads: 1})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			b, err := s.Bind(zeros(t, s))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer b.Close()
+			for range 200 {
+				if err := b.Run(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestTerminateEndsARunningRequest(t *testing.T) {
+	s := session(t, "light_vgg19.onnx", backend.Options{IntraOpThreads: 1})
+	feeds := zeros(t, s)
+	ended := make(chan error)
+	go func() {
+		for {
+			if _, err := s.Run(t.Context(), feeds); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	if err := s.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if !strings.Contains(err.Error(), "terminate") {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("requests go on after Terminate")
+	}
+}
+
+func TestBadModelsSayWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	whole, err := os.ReadFile(filepath.Join(models(t), "mnist.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		text string
+		code backend.Code
+	}{
+		filepath.Join(dir, "none.onnx"): {"no such file", backend.CodeNoSuchFile},
+		dir:                             {"it is a folder", backend.CodeInvalidArgument},
+		write("empty.onnx", ""):         {"the file is empty", backend.CodeInvalidProtobuf},
+		write("lfs.onnx", "version https://git-lfs.github.com/spec/v1\noid"): {"git-LFS pointer", backend.CodeInvalidProtobuf},
+		write("garbage.onnx", "this is no model at all, but long enough"):    {"no ONNX model, or it is truncated", backend.CodeInvalidProtobuf},
+		write("half.onnx", string(whole[:len(whole)/2])):                     {"no ONNX model, or it is truncated", backend.CodeInvalidProtobuf},
+	} {
+		_, err := runtime(t).Open(t.Context(), path, backend.Options{})
+		var e *backend.Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), want.text) || e.Code != want.code {
+			t.Errorf("%s: %v", filepath.Base(path), err)
+		}
+	}
+}
+
+func TestWrongInputsAreRefused(t *testing.T) {
+	s := session(t, "mnist.onnx", backend.Options{})
+	for name, c := range map[string]struct {
+		dtype tensor.DType
+		shape []int64
+		want  string
+	}{
+		"shape": {tensor.Float32, []int64{1, 1, 28, 27}, "invalid dimensions for input: Input3"},
+		"rank":  {tensor.Float32, []int64{1, 28, 28}, "Invalid rank for input: Input3"},
+		"type":  {tensor.Int64, []int64{1, 1, 28, 28}, "Unexpected input data type"},
+	} {
+		v, _ := tensor.New(c.dtype, c.shape...)
+		_, err := s.Run(t.Context(), []tensor.Value{tensor.Of(v)})
+		var e *backend.Error
+		if !errors.As(err, &e) || e.Code != backend.CodeInvalidArgument || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "takes 1 inputs, got 0") {
+		t.Errorf("count: %v", err)
+	}
+}
+
+func TestProvidersThatCannotStartSayWhy(t *testing.T) {
+	model := filepath.Join(models(t), "mnist.onnx")
+	for name, want := range map[string]string{
+		"cuda":     "assay runtime install --variant gpu",
+		"webgpu":   "assay runtime install --variant webgpu",
+		"nosuch":   "provider nosuch is not known; this library has",
+		"openvino": "provider openvino cannot start",
+	} {
+		_, err := runtime(t).Open(t.Context(), model, backend.Options{Provider: backend.Provider{Name: name}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := runtime(t).Open(t.Context(), model, backend.Options{Provider: backend.Provider{Name: "cpu", Options: map[string]string{"fast": "1"}}})
+	if err == nil || !strings.Contains(err.Error(), "takes no options, got fast") {
+		t.Errorf("cpu with options: %v", err)
+	}
+}
+
+func TestUnknownConfigKeyNamesTheNearest(t *testing.T) {
+	_, err := runtime(t).Open(t.Context(), filepath.Join(models(t), "mnist.onnx"), backend.Options{Config: map[string]string{"session.intra_op.allow_spining": "0"}})
+	if err == nil || !strings.Contains(err.Error(), `did you mean "session.intra_op.allow_spinning"?`) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestEveryElementTypeRoundTrips stores values of each type and reads them back through the runtime's memory.
+func TestEveryElementTypeRoundTrips(t *testing.T) {
+	b := runtime(t)
+	for d := tensor.Float32; d <= tensor.Int4; d++ {
+		if d == tensor.Complex64 || d == tensor.Complex128 {
+			continue // the runtime has no kernels for them and refuses to allocate
+		}
+		for _, shape := range [][]int64{{}, {0}, {3}, {2, 0, 3}, {2, 3}} {
+			v, err := tensor.New(d, shape...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range v.Data {
+				v.Data[i] = byte(i*37 + 1)
+				if d == tensor.Bool {
+					v.Data[i] &= 1
+				}
+			}
+			if n := v.Len(); d.Bits() == 4 && n%2 == 1 && len(v.Data) > 0 {
+				v.Data[len(v.Data)-1] &= 0x0f
+			}
+			for i := range v.Strings {
+				v.Strings[i] = strings.Repeat("ä\x00b", i)
+			}
+			if d == tensor.String {
+				for i := range v.Strings {
+					v.Strings[i] = strings.ReplaceAll(v.Strings[i], "\x00", "-")
+				}
+			}
+			got, err := roundTrip(b, tensor.Of(v))
+			if err != nil {
+				t.Errorf("%s %v: %v", d, shape, err)
+				continue
+			}
+			if got.Tensor.DType != d || !reflect.DeepEqual(got.Tensor.Shape, v.Shape) || string(got.Tensor.Data) != string(v.Data) || strings.Join(got.Tensor.Strings, "|") != strings.Join(v.Strings, "|") {
+				t.Errorf("%s %v: %+v, want %+v", d, shape, got.Tensor, v)
+			}
+		}
+	}
+}
+
+func TestSequencesAndMapsRoundTrip(t *testing.T) {
+	b := runtime(t)
+	one, _ := tensor.New(tensor.Float32, 2)
+	binary.LittleEndian.PutUint32(one.Data, math.Float32bits(1.5))
+	sequence := tensor.Value{Kind: tensor.KindSequence, Items: []tensor.Value{tensor.Of(one), tensor.Of(one)}}
+	keys := &tensor.Tensor{DType: tensor.Int64, Shape: []int64{2}, Data: make([]byte, 16)}
+	keys.Data[8] = 7
+	m := tensor.Value{Kind: tensor.KindMap, Keys: keys, Values: one}
+	for _, want := range []tensor.Value{sequence, m} {
+		got, err := roundTrip(b, want)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	if _, err := roundTrip(b, tensor.Value{Kind: tensor.KindSequence}); err == nil {
+		t.Error("an empty sequence was made")
+	}
+}
+
+func TestProfilingAndAllocatorStatistics(t *testing.T) {
+	s := session(t, "mnist.onnx", backend.Options{ProfilePrefix: filepath.Join(t.TempDir(), "profile")}).(*Session)
+	if _, err := s.Run(t.Context(), zeros(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	if ns, err := s.ProfilingStart(); err != nil || ns == 0 {
+		t.Errorf("start %d, %v", ns, err)
+	}
+	stats, err := s.AllocatorStats()
+	if err != nil || stats["MaxInUse"] == "" || stats["MaxInUse"] == "0" {
+		t.Errorf("%v, %v", stats, err)
+	}
+	file, err := s.EndProfiling()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if profile, err := os.ReadFile(file); err != nil || !strings.Contains(string(profile), `"op_name" : "Conv"`) {
+		t.Errorf("%s: %v\n%.400s", file, err, profile)
+	}
+}
+
+func TestBindingsFieldsAreWhereWeReadThem(t *testing.T) {
+	runtime(t)
+	o, err := binding.NewSessionOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Destroy()
+	if p, err := optionsPointer(o); err != nil || p == nil {
+		t.Errorf("options: %v", err)
+	}
+	if _, err := pointerField(reflect.ValueOf(o).Elem(), "renamed"); err == nil || !strings.Contains(err.Error(), "no pointer renamed any more") {
+		t.Errorf("a renamed field: %v", err)
+	}
+}
+
+func TestTelemetryIsOff(t *testing.T) {
+	runtime(t)
+	if got := cEnvironment("ORT_DISABLE_TELEMETRY"); got != "1" {
+		t.Errorf("ORT_DISABLE_TELEMETRY=%q in the C environment", got)
+	}
+}
