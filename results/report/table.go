@@ -1,0 +1,250 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"assay/results"
+)
+
+// tone is what a cell's colour says, where there is colour.
+type tone int
+
+const (
+	toneNone tone = iota
+	toneGood
+	toneBad
+	toneDoubt
+	toneQuiet
+)
+
+// cell is one entry of a grid.
+type cell struct {
+	text string
+	tone tone
+}
+
+// grid is a table before it is rendered as text or Markdown. The first column names the row.
+type grid struct {
+	title  string
+	header []string
+	rows   [][]cell
+}
+
+// notes collects footnotes; the same text is one note.
+type notes struct{ texts []string }
+
+// mark returns the reference to a note, adding it where it is new.
+func (n *notes) mark(text string) string {
+	i := slices.Index(n.texts, text)
+	if i < 0 {
+		i = len(n.texts)
+		n.texts = append(n.texts, text)
+	}
+	return fmt.Sprintf("[%d]", i+1)
+}
+
+// marks joins the references of several notes, each after what it is about.
+func (n *notes) marks(about string, texts []string) string {
+	var b strings.Builder
+	for _, t := range texts {
+		b.WriteString(" " + n.mark(about+t))
+	}
+	return b.String()
+}
+
+// printable replaces what would move a cursor, colour a terminal or reorder a line: names and reasons come from files.
+func printable(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	}), " ")
+}
+
+// summary is the figures of one load's arms.
+func summary(r *results.Report, load string, n *notes) grid {
+	arms := armsOf(r.Arms, load)
+	metrics := keyMetrics(arms)
+	g := grid{title: loadTitle(arms), header: []string{"arm", "trials"}}
+	scales := make([]scale, len(metrics))
+	for i, m := range metrics {
+		scales[i] = columnScale(arms, m)
+		g.header = append(g.header, headingWithUnit(m, scales[i]))
+	}
+	broken := slices.ContainsFunc(arms, func(a results.ArmReport) bool { return lostRequests(a) != "" })
+	if broken {
+		g.header = append(g.header, "requests lost")
+	}
+	for _, a := range arms {
+		row := []cell{{text: armLabel(a)}, trialsCell(a, n)}
+		for i, m := range metrics {
+			row = append(row, metricCell(a, m, scales[i], n))
+		}
+		if broken {
+			row = append(row, cell{text: lostRequests(a), tone: toneBad})
+		}
+		g.rows = append(g.rows, row)
+	}
+	return g
+}
+
+// loadTitle names a load with its scenario and rate: service (server, 212/s).
+func loadTitle(arms []results.ArmReport) string {
+	a := arms[0]
+	var parts []string
+	if a.Scenario != "" && a.Scenario != a.Load {
+		parts = append(parts, a.Scenario)
+	}
+	sameRate := !slices.ContainsFunc(arms, func(b results.ArmReport) bool { return b.Rate != a.Rate })
+	if a.Rate > 0 && sameRate {
+		parts = append(parts, fixed(a.Rate, significant(a.Rate, 3))+" requests/s")
+	}
+	if len(parts) == 0 {
+		return a.Load
+	}
+	return a.Load + " (" + strings.Join(parts, ", ") + ")"
+}
+
+func headingWithUnit(metric string, s scale) string {
+	if s.unit == "" {
+		return heading(metric)
+	}
+	return heading(metric) + " (" + s.unit + ")"
+}
+
+func armLabel(a results.ArmReport) string {
+	if a.Baseline {
+		return shortArm(a) + " *"
+	}
+	return shortArm(a)
+}
+
+// trialsCell is the count of trials that gave figures, with the failures as a note.
+func trialsCell(a results.ArmReport, n *notes) cell {
+	if a.TrialsFailed == 0 {
+		return cell{text: fmt.Sprint(a.Trials)}
+	}
+	text := fmt.Sprintf("%d of %d", a.Trials, a.Trials+a.TrialsFailed)
+	for _, f := range a.Failures {
+		text += " " + n.mark(a.Name+": "+f)
+	}
+	return cell{text, toneBad}
+}
+
+// metricCell prints one estimate, or says that there is none and why. An estimate that was not measured stays out of the column.
+func metricCell(a results.ArmReport, metric string, s scale, n *notes) cell {
+	m, ok := a.Metrics[metric]
+	switch {
+	case ok && m.Kind == "estimated":
+		e := estimateOf(m)
+		return cell{"not measured " + n.mark(fmt.Sprintf("%s: estimated at %s for %s (%s)", metric, e.with(scaleFor(m.Unit, m.Value)), a.Name, m.Method)), toneQuiet}
+	case ok:
+		return cell{text: estimateOf(m).plain(s) + n.marks(metric+": ", m.Warnings)}
+	}
+	if why := a.NotMeasured[metric]; why != "" {
+		return cell{"not measured " + n.mark(metric+": "+why), toneQuiet}
+	}
+	return cell{"not measured", toneQuiet}
+}
+
+// lostRequests counts what did not end well.
+func lostRequests(a results.ArmReport) string {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		word string
+	}{{a.Failed, "failed"}, {a.Dropped, "dropped"}, {a.Timeout, "timed out"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %d", strings.Join(parts, ", "), a.Requests)
+}
+
+// against is the comparisons of one load's arms with their baselines: a row an arm, a column a metric.
+func against(r *results.Report, load string, n *notes) grid {
+	arms := armsOf(r.Arms, load)
+	byArm := map[string][]results.Comparison{}
+	var all []results.Comparison
+	for _, a := range arms {
+		for _, c := range r.Comparisons {
+			if c.Arm == a.Name {
+				byArm[a.Name] = append(byArm[a.Name], c)
+				all = append(all, c)
+			}
+		}
+	}
+	metrics := comparedMetrics(all)
+	g := grid{title: "change against the baseline", header: []string{"arm"}}
+	g.header = append(g.header, metrics...)
+	for _, a := range arms {
+		if len(byArm[a.Name]) == 0 {
+			continue
+		}
+		row := []cell{{text: shortArm(a)}}
+		for _, m := range metrics {
+			i := slices.IndexFunc(byArm[a.Name], func(c results.Comparison) bool { return c.Metric == m })
+			if i < 0 {
+				row = append(row, cell{"not compared", toneQuiet})
+				continue
+			}
+			row = append(row, comparisonCell(byArm[a.Name][i], n))
+		}
+		g.rows = append(g.rows, row)
+	}
+	return g
+}
+
+func comparisonCell(c results.Comparison, n *notes) cell {
+	text := printable(c.Verdict)
+	if e, s, ok := change(c); ok {
+		text = e.with(s) + " " + text
+	}
+	return cell{text + n.marks("", c.Warnings), verdictTone(c.Verdict)}
+}
+
+// verdictTone colours the verdicts of comparisons, gates and runs alike.
+func verdictTone(verdict string) tone {
+	switch verdict {
+	case results.Better, results.GatePass, "valid":
+		return toneGood
+	case results.Worse, results.GateFail, "invalid":
+		return toneBad
+	case results.Unclear, results.GateInconclusive, results.GateNothing, "suspect":
+		return toneDoubt
+	}
+	return toneQuiet
+}
+
+// decisionLine says what to ship.
+func decisionLine(d results.Decision) string {
+	if d.Ship == nil {
+		return "no variant can be named"
+	}
+	return "ship " + printable(*d.Ship)
+}
+
+// runLine is the run in one line.
+func runLine(r *results.Report) string {
+	blocks := fmt.Sprintf("%d of %d blocks", r.Run.Blocks, r.Run.Planned)
+	if r.Run.Blocks == r.Run.Planned {
+		blocks = plural(r.Run.Blocks, "block")
+	}
+	parts := []string{printable(r.Run.Name), plural(len(r.Arms), "arm"), blocks,
+		fixed(r.Run.Seconds, significant(r.Run.Seconds, 3)) + " s", fmt.Sprintf("seed %d", r.Run.Seed)}
+	if r.Run.Status != "" && r.Run.Status != "complete" {
+		parts = append(parts, printable(r.Run.Status))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
