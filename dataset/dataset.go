@@ -1,0 +1,331 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"assay/backend"
+	"assay/results"
+	"assay/tensor"
+)
+
+// Dataset is labelled examples in memory. It is safe for concurrent reading.
+type Dataset struct {
+	Name   string
+	SHA256 string // of the manifest of its file, see Hash
+	count  int
+	file   string
+	arrays map[string]*tensor.Tensor
+	inputs map[string]string // model input -> array; nil for equal names
+	label  string
+	slices []string
+}
+
+// Open reads a data set and holds it against its description: every array that it names must be there, with as many examples as the
+// others, and labels must be whole numbers. Every error is the user's to mend.
+func Open(spec results.Dataset) (*Dataset, error) {
+	d := &Dataset{Name: spec.Name, file: filepath.Base(spec.Path), arrays: map[string]*tensor.Tensor{}, inputs: spec.Inputs, label: spec.Label, slices: spec.Slices}
+	src, err := openNPZ(spec.Path)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+	}
+	defer src.Close()
+	for _, name := range src.names {
+		t, err := src.read(name)
+		if err != nil {
+			return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+		}
+		d.arrays[name] = t
+	}
+	if err := d.check(src.names); err != nil {
+		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+	}
+	if d.SHA256, err = Hash(spec.Path); err != nil {
+		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+	}
+	if spec.SHA256 != "" && spec.SHA256 != d.SHA256 {
+		return nil, fmt.Errorf("data set %s: %s has changed: its hash is %s and was %s", spec.Name, spec.Path, d.SHA256, spec.SHA256)
+	}
+	return d, nil
+}
+
+// check looks for what the description names, and for equal counts of examples.
+func (d *Dataset) check(names []string) error {
+	need := func(role, array string) error {
+		if _, ok := d.arrays[array]; !ok {
+			return fmt.Errorf("%s has no array %s for its %s; it has %s", d.file, array, role, listed(names))
+		}
+		return nil
+	}
+	for _, input := range slices.Sorted(maps.Keys(d.inputs)) {
+		if err := need("input "+input, d.inputs[input]); err != nil {
+			return err
+		}
+	}
+	if d.label != "" {
+		if err := need("labels", d.label); err != nil {
+			return err
+		}
+	}
+	for _, column := range d.slices {
+		if err := need("slices", column); err != nil {
+			return err
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%s has no arrays", d.file)
+	}
+	return d.checkCounts(names)
+}
+
+func (d *Dataset) checkCounts(names []string) error {
+	first := names[0]
+	for _, name := range names {
+		t := d.arrays[name]
+		if len(t.Shape) == 0 {
+			return fmt.Errorf("array %s of %s is a single value; give one element an example", name, d.file)
+		}
+		if t.Shape[0] != d.arrays[first].Shape[0] {
+			return fmt.Errorf("arrays of %s have different counts of examples: %s has %d and %s has %d", d.file, first, d.arrays[first].Shape[0], name, t.Shape[0])
+		}
+	}
+	d.count = int(d.arrays[first].Shape[0])
+	if d.count == 0 {
+		return fmt.Errorf("%s has no examples", d.file)
+	}
+	if d.label == "" {
+		return nil
+	}
+	labels := d.arrays[d.label]
+	if !labels.DType.IsInt() && labels.DType != tensor.Bool || labels.DType.Bits() < 8 {
+		return fmt.Errorf("labels %s of %s are %s; save them as whole numbers, such as y.astype(\"int64\")", d.label, d.file, labels.DType)
+	}
+	if labels.Len() != int64(d.count) {
+		return fmt.Errorf("labels %s of %s are %s; give one label an example", d.label, d.file, shapeText(labels.DType, labels.Shape))
+	}
+	return nil
+}
+
+// Len is the number of examples.
+func (d *Dataset) Len() int { return d.count }
+
+// Labels returns one class an example; false where the data set has none.
+func (d *Dataset) Labels() ([]int64, bool) {
+	if d.label == "" {
+		return nil, false
+	}
+	labels := make([]int64, d.count)
+	for i := range labels {
+		labels[i], _ = intAt(d.arrays[d.label], int64(i))
+	}
+	return labels, true
+}
+
+// Slices returns for each slice column the group of every example, as text.
+func (d *Dataset) Slices() (map[string][]string, error) {
+	columns := map[string][]string{}
+	for _, name := range d.slices {
+		t := d.arrays[name]
+		if t.Len() != int64(d.count) {
+			return nil, fmt.Errorf("slice column %s of %s is %s; give one value an example", name, d.file, shapeText(t.DType, t.Shape))
+		}
+		for i := range int64(d.count) {
+			group, err := textAt(t, i)
+			if err != nil {
+				return nil, fmt.Errorf("slice column %s of %s: %w", name, d.file, err)
+			}
+			columns[name] = append(columns[name], group)
+		}
+	}
+	return columns, nil
+}
+
+// textAt prints element i of a tensor.
+func textAt(t *tensor.Tensor, i int64) (string, error) {
+	if t.DType == tensor.String {
+		return t.Strings[i], nil
+	}
+	if n, ok := intAt(t, i); ok {
+		return fmt.Sprint(n), nil
+	}
+	if read, ok := floatReader(t.DType); ok {
+		return fmt.Sprint(read(t.Data, i)), nil
+	}
+	return "", fmt.Errorf("groups of type %s cannot be told apart; save them as whole numbers or text", t.DType)
+}
+
+// Batch returns n examples from lo on as rows put together, by model input; past the last example it begins anew. Without a mapping of
+// inputs it returns every array that is neither labels nor a slice column, by its own name.
+func (d *Dataset) Batch(lo, n int) (map[string]*tensor.Tensor, error) {
+	mapping := d.inputs
+	if len(mapping) == 0 {
+		mapping = map[string]string{}
+		for name := range d.arrays {
+			if name != d.label && !slices.Contains(d.slices, name) {
+				mapping[name] = name
+			}
+		}
+	}
+	out := map[string]*tensor.Tensor{}
+	for input, array := range mapping {
+		value, err := arrayPlan{count: d.count}.rows(d.arrays[array], lo, n)
+		if err != nil {
+			return nil, err
+		}
+		out[input] = value.Tensor
+	}
+	return out, nil
+}
+
+// Example returns example i by model input, as a batch of one.
+func (d *Dataset) Example(i int) (map[string]*tensor.Tensor, error) { return d.Batch(i, 1) }
+
+// Reader gives a model the examples of a data set.
+type Reader struct {
+	// Step is how many examples one feed holds: what was asked for, 1 where arrays hold whole feeds, or what a fixed model takes.
+	Step  int
+	count int
+	takes []func(lo int) (tensor.Value, error)
+}
+
+// Reader finds for each input of a model the array that holds it, and says how many examples a feed takes, at most step. Every error is
+// the user's to mend, and names the input.
+func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Reader, error) {
+	if fixed := fixedBatch(inputs); fixed > 0 {
+		step = fixed
+	}
+	if d.holdsWholeFeeds(inputs) {
+		step = 1
+	}
+	s, err := newShapes(inputs, results.Input{}, step)
+	if err != nil {
+		return nil, err
+	}
+	m := &maker{shapes: s, hint: hint, limit: MemoryLimit}
+	r := &Reader{Step: step, count: d.count, takes: make([]func(int) (tensor.Value, error), len(inputs))}
+	src := d.source()
+	for _, generated := range []bool{false, true} { // arrays first: they show how large open dimensions are
+		for i, v := range inputs {
+			name, err := arrayFor(v, inputs, d.inputs, src)
+			switch {
+			case err != nil && !followsFromName(v):
+				return nil, err
+			case err != nil && generated:
+				r.takes[i], err = m.takeGenerated(v)
+			case err == nil && !generated:
+				r.takes[i], err = d.take(m, v, name)
+			default:
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r, nil
+}
+
+func (m *maker) takeGenerated(v backend.ValueInfo) (func(lo int) (tensor.Value, error), error) {
+	c, err := m.generated(v)
+	if err != nil {
+		return nil, err
+	}
+	return func(int) (tensor.Value, error) { return c.at(0) }, nil
+}
+
+// source shows the arrays that hold inputs.
+func (d *Dataset) source() *source {
+	var names []string
+	for name := range d.arrays {
+		if name != d.label && !slices.Contains(d.slices, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return &source{name: d.file, names: names, open: func(array string) (*tensor.Tensor, error) { return d.arrays[array], nil }}
+}
+
+func (d *Dataset) take(m *maker, v backend.ValueInfo, name string) (func(lo int) (tensor.Value, error), error) {
+	t, _, err := convertFor(v, d.arrays[name], "array "+name+" of "+d.file)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkTensor(v, t, "array "+name+" of "+d.file); err != nil {
+		return nil, err
+	}
+	p, err := m.plan(v, t, "array "+name+" of "+d.file)
+	if err != nil {
+		return nil, err
+	}
+	switch p.kind {
+	case rows:
+		return func(lo int) (tensor.Value, error) { return p.rows(t, lo, int(m.batch)) }, nil
+	case wholeFeeds:
+		return func(lo int) (tensor.Value, error) { return p.whole(t, lo) }, nil
+	}
+	return nil, fmt.Errorf("array %s of %s is one whole input %s, not one an example; stack them along a new first axis", name, d.file, v.Name)
+}
+
+// holdsWholeFeeds reports whether some input's array has one dimension more than the input.
+func (d *Dataset) holdsWholeFeeds(inputs []backend.ValueInfo) bool {
+	src := d.source()
+	return slices.ContainsFunc(inputs, func(v backend.ValueInfo) bool {
+		name, err := arrayFor(v, inputs, d.inputs, src)
+		return err == nil && len(v.Dims) > 0 && len(d.arrays[name].Shape) == len(v.Dims)+1
+	})
+}
+
+// Feed returns the inputs of Step examples from lo on, in the order of the model's inputs. Past the last example it begins anew, so that
+// a model of a fixed batch can take the rest: what it says of those is to be left out.
+func (r *Reader) Feed(lo int) ([]tensor.Value, error) {
+	if lo < 0 || lo >= r.count {
+		return nil, fmt.Errorf("example %d of %d", lo, r.count)
+	}
+	feed := make([]tensor.Value, len(r.takes))
+	for i, take := range r.takes {
+		var err error
+		if feed[i], err = take(lo); err != nil {
+			return nil, err
+		}
+	}
+	return feed, nil
+}
+
+// fixedBatch is the batch that a model without a symbolic batch axis takes: the size that leads its first input of two dimensions or
+// more, 0 where the axis is open.
+func fixedBatch(inputs []backend.ValueInfo) int {
+	for _, v := range inputs {
+		if len(v.Dims) > 0 && v.Dims[0].Size < 0 {
+			return 0
+		}
+	}
+	for _, v := range inputs {
+		if len(v.Dims) > 1 {
+			return int(v.Dims[0].Size)
+		}
+	}
+	return 1
+}
+
+// Hash identifies a file by its content: the SHA-256, in hexadecimal, of a manifest of one line, `sha256  size  name`.
+func Hash(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err != nil {
+		return "", fmt.Errorf("hash %s: %w", path, err)
+	}
+	manifest := fmt.Sprintf("%x  %d  %s\n", h.Sum(nil), size, filepath.Base(path))
+	sum := sha256.Sum256([]byte(manifest))
+	return hex.EncodeToString(sum[:]), nil
+}

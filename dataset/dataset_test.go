@@ -1,0 +1,150 @@
+package dataset
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"assay/results"
+	"assay/tensor"
+)
+
+func digits(t testing.TB) results.Dataset {
+	t.Helper()
+	return results.Dataset{Name: "digits", Inputs: map[string]string{"image": "x"}, Label: "y", Slices: []string{"stroke"},
+		Path: writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 5, 2), "y": numbers(t, tensor.Uint8, 5), "stroke": numbers(t, tensor.Int64, 5)})}
+}
+
+func TestOpen(t *testing.T) {
+	d, err := Open(digits(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels, ok := d.Labels()
+	if diff := cmp.Diff([]int64{0, 1, 2, 3, 4}, labels); diff != "" || !ok || d.Len() != 5 {
+		t.Errorf("labels %v of %d: %s", ok, d.Len(), diff)
+	}
+	columns, err := d.Slices()
+	if diff := cmp.Diff(map[string][]string{"stroke": {"0", "1", "2", "3", "4"}}, columns); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	batch, err := d.Batch(3, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]float64{6, 7, 8, 9, 0, 1}, asFloats(t, tensor.Of(batch["image"]))); diff != "" || len(batch) != 1 {
+		t.Error(diff)
+	}
+	one, err := d.Example(2)
+	if err != nil || !cmp.Equal(one["image"].Shape, []int64{1, 2}) {
+		t.Errorf("%v, %v", one, err)
+	}
+}
+
+func TestOpenWithoutMapping(t *testing.T) {
+	spec := digits(t)
+	spec.Inputs = nil
+	d, err := Open(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := d.Batch(0, 1)
+	if err != nil || len(batch) != 1 || batch["x"] == nil {
+		t.Errorf("labels and slice columns are no inputs: %v, %v", batch, err)
+	}
+}
+
+func TestReader(t *testing.T) {
+	d, err := Open(digits(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		inputs []string
+		step   int
+		want   [][]float64
+	}{
+		{[]string{"image float32 n,2"}, 2, [][]float64{{0, 1, 2, 3}, {4, 5, 6, 7}, {8, 9, 0, 1}}},
+		{[]string{"image float16 4,2"}, 1, [][]float64{{0, 1, 2, 3, 4, 5, 6, 7}, {8, 9, 0, 1, 2, 3, 4, 5}}},
+		{[]string{"image float32 2"}, 8, [][]float64{{0, 1}, {2, 3}, {4, 5}, {6, 7}, {8, 9}}},
+		{[]string{"attention_mask int64 n,seq", "image float32 n,seq"}, 4, [][]float64{{1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1}}},
+	} {
+		r, err := d.Reader(infos(t, c.inputs...), c.step, noHint)
+		if err != nil {
+			t.Errorf("%v: %v", c.inputs, err)
+			continue
+		}
+		var got [][]float64
+		for lo := 0; lo < d.Len(); lo += r.Step {
+			feed, err := r.Feed(lo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, asFloats(t, feed[0]))
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%v: %s", c.inputs, diff)
+		}
+	}
+	if _, err := d.Reader(infos(t, "image float32 n,3"), 1, noHint); err == nil || !strings.Contains(err.Error(), "does not fit input image") {
+		t.Errorf("err = %v", err)
+	}
+	if _, err := d.Reader(infos(t, "picture float32 n,3"), 1, noHint); err == nil || !strings.Contains(err.Error(), "the model has no input image; it has picture") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestOpenMistakes(t *testing.T) {
+	y := numbers(t, tensor.Int64, 4)
+	for name, c := range map[string]struct {
+		arrays map[string]*tensor.Tensor
+		change func(*results.Dataset)
+		want   string
+	}{
+		"no labels":        {map[string]*tensor.Tensor{"x": floats(t, 4, 2)}, nil, "data set d: data.npz has no array y for its labels; it has x"},
+		"label type":       {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": floats(t, 4)}, nil, `labels y of data.npz are float32; save them as whole numbers, such as y.astype("int64")`},
+		"label shape":      {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": numbers(t, tensor.Int64, 4, 3)}, nil, "labels y of data.npz are int64[4,3]; give one label an example"},
+		"other length":     {map[string]*tensor.Tensor{"x": floats(t, 5, 2), "y": y}, nil, "arrays of data.npz have different counts of examples: x has 5 and y has 4"},
+		"single value":     {map[string]*tensor.Tensor{"x": floats(t), "y": y}, nil, "array x of data.npz is a single value"},
+		"no examples":      {map[string]*tensor.Tensor{"x": floats(t, 0, 2), "y": numbers(t, tensor.Int64, 0)}, nil, "data.npz has no examples"},
+		"no arrays":        {map[string]*tensor.Tensor{}, func(d *results.Dataset) { d.Label = "" }, "data.npz has no arrays"},
+		"no such input":    {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": y}, func(d *results.Dataset) { d.Inputs = map[string]string{"image": "z"} }, "data.npz has no array z for its input image; it has x, y"},
+		"no such slices":   {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": y}, func(d *results.Dataset) { d.Slices = []string{"s"} }, "data.npz has no array s for its slices"},
+		"no file":          {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": y}, func(d *results.Dataset) { d.Path = "nowhere.npz" }, "nowhere.npz"},
+		"another content":  {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": y}, func(d *results.Dataset) { d.SHA256 = "00" }, "has changed: its hash is"},
+		"hash of the same": {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": y}, func(d *results.Dataset) { d.SHA256, _ = Hash(d.Path) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := results.Dataset{Name: "d", Label: "y", Path: writeNPZ(t, c.arrays)}
+			if c.change != nil {
+				c.change(&spec)
+			}
+			_, err := Open(spec)
+			if err == nil && c.want == "" {
+				return
+			}
+			if err == nil || c.want == "" || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("err = %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestHash(t *testing.T) {
+	path := t.TempDir() + "/a.npz"
+	if err := os.WriteFile(path, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Hash(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := fmt.Sprintf("%x  7  a.npz\n", sha256.Sum256([]byte("content")))
+	if want := fmt.Sprintf("%x", sha256.Sum256([]byte(manifest))); got != want {
+		t.Errorf("Hash = %s, want %s", got, want)
+	}
+}
