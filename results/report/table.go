@@ -46,11 +46,11 @@ func (n *notes) mark(text string) string {
 	return fmt.Sprintf("[%d]", i+1)
 }
 
-// marks joins the references of several notes, each after what it is about.
-func (n *notes) marks(about string, texts []string) string {
+// marks joins the references of several notes.
+func (n *notes) marks(texts []string) string {
 	var b strings.Builder
 	for _, t := range texts {
-		b.WriteString(" " + n.mark(about+t))
+		b.WriteString(" " + n.mark(t))
 	}
 	return b.String()
 }
@@ -140,7 +140,7 @@ func metricCell(a results.ArmReport, metric string, s scale, n *notes) cell {
 		e := estimateOf(m)
 		return cell{"not measured " + n.mark(fmt.Sprintf("%s: estimated at %s for %s (%s)", metric, e.with(scaleFor(m.Unit, m.Value)), a.Name, m.Method)), toneQuiet}
 	case ok:
-		return cell{text: estimateOf(m).plain(s) + n.marks(metric+": ", m.Warnings)}
+		return cell{text: estimateOf(m).plain(s) + n.marks(m.Warnings)}
 	}
 	if why := a.NotMeasured[metric]; why != "" {
 		return cell{"not measured " + n.mark(metric+": "+why), toneQuiet}
@@ -204,7 +204,7 @@ func comparisonCell(c results.Comparison, n *notes) cell {
 	if e, s, ok := change(c); ok {
 		text = e.with(s) + " " + text
 	}
-	return cell{text + n.marks("", c.Warnings), verdictTone(c.Verdict)}
+	return cell{text + n.marks(c.Warnings), verdictTone(c.Verdict)}
 }
 
 // verdictTone colours the verdicts of comparisons, gates and runs alike.

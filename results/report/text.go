@@ -137,7 +137,10 @@ const columnGap = 2
 func (p *textPage) grid(g grid) {
 	p.line("")
 	p.line("%s", p.bold(printable(g.title)))
-	for _, columns := range p.pack(g) {
+	for i, columns := range p.pack(g) {
+		if i > 0 {
+			p.line("")
+		}
 		p.table(g, columns)
 	}
 }
