@@ -104,7 +104,7 @@ func TestMistakes(t *testing.T) {
 		{"at_most: 0.8x}\n", "at_most: 80%}\n", "x.yaml:21: gates[0].at_most: \"80%\": write a ratio to the baseline as 0.8x, or an amount such as 20ms"},
 		{"at_most: 0.8x}\n", "at_most: 5MB}\n", "x.yaml:21: gates[0].at_most: \"5MB\" is not in the unit of latency.p99; write 0.9x of the baseline, or an amount such as 20ms"},
 		{"1pp", "1", "x.yaml:22: gates[1].loss_at_most: \"1\": write a loss in points, such as 1pp, or in percent of the baseline, such as 2%"},
-		{"quality.accuracy", "quality.nll", "x.yaml:22: gates[1]: quality.nll is not measured; list nll under quality.metrics"},
+		{"[accuracy, agreement, ece]", "[agreement, ece]", "x.yaml:22: gates[1]: quality.accuracy is not measured; list accuracy under quality.metrics"},
 		{"time: 15m", "time: 15", "x.yaml:23: budget.time: 15 has no unit; write 15s or 15ms"},
 		{"time: 15m", "tme: 15m", "x.yaml:23: unknown key `tme`; did you mean `time`?"},
 		{"budget:", "<<: {a: 1}\nbudget:", "x.yaml:23: a key must be plain text; merged and nested keys are not read"},

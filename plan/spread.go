@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"assay/results"
+	"assay/results/stats"
 )
 
 // Spread is how much per-trial figures of an earlier run varied beyond what all arms of a block shared.
@@ -118,14 +119,6 @@ func trialLogs(dir results.Dir, t results.Trial) ([3]float64, error) {
 		return [3]float64{}, fmt.Errorf("trial %s has no finished request, though its record says so", results.TrialName(t.Block, t.Arm))
 	}
 	slices.Sort(latencies)
-	return [3]float64{math.Log(quantile(latencies, 0.5)), math.Log(quantile(latencies, 0.99)),
+	return [3]float64{math.Log(stats.Quantile(latencies, 0.5)), math.Log(stats.Quantile(latencies, 0.99)),
 		math.Log(float64(len(latencies)) / measure.Seconds())}, nil
-}
-
-// quantile is of type 7 (numpy's default) over sorted values.
-func quantile(sorted []float64, q float64) float64 {
-	h := q * float64(len(sorted)-1)
-	lo := int(h)
-	hi := min(lo+1, len(sorted)-1)
-	return sorted[lo] + (h-float64(lo))*(sorted[hi]-sorted[lo])
 }

@@ -135,17 +135,15 @@ func (c *Count) UnmarshalText(text []byte) error {
 	return nil
 }
 
-var quantityPattern = regexp.MustCompile(`^([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([^\s0-9.]+)?$`)
+var quantityPattern = regexp.MustCompile(`^([0-9.]+(?:[eE][+-]?[0-9]+)?)([^0-9.]*)$`)
 
-// units gives each written unit its base unit and factor.
+// units gives each unit of a quantity, durations apart, its base unit and factor.
 var units = map[string]struct {
 	base   string
 	factor float64
 }{
-	"ns": {"s", 1e-9}, "us": {"s", 1e-6}, "µs": {"s", 1e-6}, "ms": {"s", 1e-3}, "s": {"s", 1}, "min": {"s", 60},
-	"/s": {"1/s", 1}, "/min": {"1/s", 1.0 / 60},
-	"B": {"B", 1}, "kB": {"B", 1e3}, "KB": {"B", 1e3}, "MB": {"B", 1e6}, "GB": {"B", 1e9},
-	"KiB": {"B", 1 << 10}, "MiB": {"B", 1 << 20}, "GiB": {"B", 1 << 30},
+	"/s": {"1/s", 1},
+	"B":  {"B", 1}, "kB": {"B", 1e3}, "MB": {"B", 1e6}, "GB": {"B", 1e9}, "KiB": {"B", 1 << 10}, "MiB": {"B", 1 << 20}, "GiB": {"B", 1 << 30},
 	"J": {"J", 1}, "mJ": {"J", 1e-3}, "uJ": {"J", 1e-6}, "kJ": {"J", 1e3},
 	"%": {"ratio", 0.01}, "pp": {"pp", 0.01}, "x": {"x", 1},
 }
@@ -153,7 +151,10 @@ var units = map[string]struct {
 // parseQuantity reads a number with its unit and returns it in the base unit: s, 1/s, B, J, ratio (from %), pp (as a fraction), x, or
 // "" where no unit is written.
 func parseQuantity(text string) (value float64, base string, err error) {
-	m := quantityPattern.FindStringSubmatch(strings.TrimSpace(text))
+	if d, err := time.ParseDuration(text); err == nil && text != "0" && d >= 0 {
+		return d.Seconds(), "s", nil
+	}
+	m := quantityPattern.FindStringSubmatch(text)
 	if m == nil {
 		return 0, "", fmt.Errorf("%q is no number with a unit", text)
 	}
@@ -169,22 +170,6 @@ func parseQuantity(text string) (value float64, base string, err error) {
 		return 0, "", fmt.Errorf("%q: unknown unit %q", text, m[2])
 	}
 	return v * u.factor, u.base, nil
-}
-
-// ParseSize reads a number of bytes with its unit: 500MB (10^6), 1.5GiB (2^30), 64B.
-func ParseSize(text string) (int64, error) {
-	v, base, err := parseQuantity(text)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("%w; write a size like 500MB or 2GiB", err)
-	case base == "":
-		return 0, fmt.Errorf("size %s has no unit; write it like 500MB or 2GiB", text)
-	case base != "B":
-		return 0, fmt.Errorf("%q is no size; write it like 500MB or 2GiB", text)
-	case v >= 1<<62:
-		return 0, fmt.Errorf("size %s is more than any memory", text)
-	}
-	return int64(math.Round(v)), nil
 }
 
 func parsePositive(text string) (float64, error) {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"assay/results/stats"
 )
 
 func TestParseRate(t *testing.T) {
@@ -22,19 +24,6 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"0B": 0, "64B": 64, "500MB": 5e8, "1.5GiB": 3 << 29, "2 KiB": 2048} {
-		if got, err := ParseSize(text); err != nil || got != want {
-			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "500", "5s", "5XB", "-5B", "9e30GB", "..B"} {
-		if got, err := ParseSize(text); err == nil {
-			t.Errorf("ParseSize(%q) = %d, want an error", text, got)
-		}
-	}
-}
-
 func TestParseBound(t *testing.T) {
 	for _, c := range []struct {
 		metric, key, text string
@@ -46,6 +35,7 @@ func TestParseBound(t *testing.T) {
 		{"throughput", "at_least", "200/s", bound{false, 200}},
 		{"energy.per_inference", "at_most", "5mJ", bound{false, 0.005}},
 		{"memory.host.peak", "at_most", "1GiB", bound{false, 1 << 30}},
+		{"load.session_create", "at_most", "1m30s", bound{false, 90}},
 		{"quality.accuracy", "at_least", "97%", bound{false, 0.97}},
 		{"quality.accuracy", "at_least", "0.97", bound{false, 0.97}},
 		{"quality.accuracy", "loss_at_most", "1pp", bound{true, 0.01}},
@@ -59,7 +49,8 @@ func TestParseBound(t *testing.T) {
 	}
 	for _, c := range []struct{ metric, key, text string }{
 		{"quality.accuracy", "at_least", "97"}, {"quality.accuracy", "loss_at_most", "0.01"}, {"latency.p50", "loss_at_most", "1pp"},
-		{"latency.p50", "at_most", "0x"}, {"latency.p50", "at_most", "1pp"}, {"throughput", "at_least", "200"}, {"latency.p50", "at_most", "1e999s"},
+		{"latency.p50", "at_most", "0x"}, {"latency.p50", "at_most", "1pp"}, {"throughput", "at_least", "200"}, {"latency.p50", "at_most", "1e999s"}, {"latency.p50", "at_most", "20 ms"}, {"latency.p50", "at_most", "5min"},
+		{"size.bytes", "at_most", "5KB"}, {"latency.p50", "at_most", "-5ms"}, {"latency.p50", "at_most", "0"}, {"latency.p50", "at_most", ""},
 	} {
 		if got, err := parseBound(c.metric, c.key, c.text); err == nil {
 			t.Errorf("parseBound(%s %s %s) = %+v, want an error", c.metric, c.key, c.text, got)
@@ -92,9 +83,6 @@ func FuzzUnits(f *testing.F) {
 		if d, err := ParseDuration(text); err == nil && (d < 0 || d > 24*time.Hour) {
 			t.Errorf("ParseDuration(%q) = %v", text, d)
 		}
-		if n, err := ParseSize(text); err == nil && n < 0 {
-			t.Errorf("ParseSize(%q) = %d", text, n)
-		}
 		if r, err := ParseRate(text); err == nil {
 			if !(r.PerSecond > 0 || r.Share > 0) || r.PerSecond > 0 && r.Share > 0 {
 				t.Errorf("ParseRate(%q) = %+v", text, r)
@@ -111,8 +99,15 @@ func FuzzUnits(f *testing.F) {
 		}
 		for _, metric := range []string{"latency.p50", "quality.accuracy"} {
 			for _, key := range []string{"at_most", "loss_at_most"} {
-				if b, err := parseBound(metric, key, text); err == nil && !(b.value >= 0 && !math.IsInf(b.value, 0)) {
+				b, err := parseBound(metric, key, text)
+				if err != nil {
+					continue
+				}
+				if !(b.value >= 0 && !math.IsInf(b.value, 0)) {
 					t.Errorf("parseBound(%s %s %q) = %+v", metric, key, text, b)
+				}
+				if judged, err := stats.ParseBound(text); err != nil || math.Abs(judged.Value-b.value) > 1e-12*b.value {
+					t.Errorf("%q is %+v here and %+v, %v where gates are judged", text, b, judged, err)
 				}
 			}
 		}

@@ -34,7 +34,7 @@ var (
 	activations    = []string{"uint8", "int8"}
 	prepares       = []string{"auto", "never"}
 	quantiles      = []string{"min", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"}
-	qualityMetrics = []string{"accuracy", "agreement", "ece", "top5", "macro_f1", "nll", "brier"}
+	qualityMetrics = []string{"accuracy", "agreement", "ece"}
 )
 
 // UnmarshalText implements encoding.TextUnmarshaler.
