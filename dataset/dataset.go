@@ -12,6 +12,7 @@ import (
 
 	"assay/backend"
 	"assay/results"
+	"assay/results/quality"
 	"assay/tensor"
 )
 
@@ -24,6 +25,7 @@ type Dataset struct {
 	arrays map[string]*tensor.Tensor
 	inputs map[string]string // model input -> array; nil for equal names
 	label  string
+	labels []int64
 	slices []string
 }
 
@@ -102,12 +104,9 @@ func (d *Dataset) checkCounts(names []string) error {
 	if d.label == "" {
 		return nil
 	}
-	labels := d.arrays[d.label]
-	if !labels.DType.IsInt() && labels.DType != tensor.Bool || labels.DType.Bits() < 8 {
-		return fmt.Errorf("labels %s of %s are %s; save them as whole numbers, such as y.astype(\"int64\")", d.label, d.file, labels.DType)
-	}
-	if labels.Len() != int64(d.count) {
-		return fmt.Errorf("labels %s of %s are %s; give one label an example", d.label, d.file, shapeText(labels.DType, labels.Shape))
+	var err error
+	if d.labels, err = quality.Labels(d.arrays[d.label]); err != nil {
+		return fmt.Errorf("array %s of %s: %w", d.label, d.file, err)
 	}
 	return nil
 }
@@ -115,17 +114,8 @@ func (d *Dataset) checkCounts(names []string) error {
 // Len is the number of examples.
 func (d *Dataset) Len() int { return d.count }
 
-// Labels returns one class an example; false where the data set has none.
-func (d *Dataset) Labels() ([]int64, bool) {
-	if d.label == "" {
-		return nil, false
-	}
-	labels := make([]int64, d.count)
-	for i := range labels {
-		labels[i], _ = intAt(d.arrays[d.label], int64(i))
-	}
-	return labels, true
-}
+// Labels returns one class an example; nil where the data set has none. It is not to be changed.
+func (d *Dataset) Labels() []int64 { return d.labels }
 
 // Slices returns for each slice column the group of every example, as text.
 func (d *Dataset) Slices() (map[string][]string, error) {

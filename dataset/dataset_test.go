@@ -24,9 +24,8 @@ func TestOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, ok := d.Labels()
-	if diff := cmp.Diff([]int64{0, 1, 2, 3, 4}, labels); diff != "" || !ok || d.Len() != 5 {
-		t.Errorf("labels %v of %d: %s", ok, d.Len(), diff)
+	if diff := cmp.Diff([]int64{0, 1, 2, 3, 4}, d.Labels()); diff != "" || d.Len() != 5 {
+		t.Errorf("labels of %d: %s", d.Len(), diff)
 	}
 	columns, err := d.Slices()
 	if diff := cmp.Diff(map[string][]string{"stroke": {"0", "1", "2", "3", "4"}}, columns); diff != "" || err != nil {
@@ -100,14 +99,15 @@ func TestReader(t *testing.T) {
 
 func TestOpenMistakes(t *testing.T) {
 	y := numbers(t, tensor.Int64, 4)
+	words := &tensor.Tensor{DType: tensor.String, Shape: []int64{4}, Strings: []string{"a", "b", "c", "d"}}
 	for name, c := range map[string]struct {
 		arrays map[string]*tensor.Tensor
 		change func(*results.Dataset)
 		want   string
 	}{
 		"no labels":        {map[string]*tensor.Tensor{"x": floats(t, 4, 2)}, nil, "data set d: data.npz has no array y for its labels; it has x"},
-		"label type":       {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": floats(t, 4)}, nil, `labels y of data.npz are float32; save them as whole numbers, such as y.astype("int64")`},
-		"label shape":      {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": numbers(t, tensor.Int64, 4, 3)}, nil, "labels y of data.npz are int64[4,3]; give one label an example"},
+		"label type":       {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": words}, nil, "array y of data.npz: labels of type string; want integers"},
+		"label shape":      {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": numbers(t, tensor.Int64, 4, 3)}, nil, "array y of data.npz: labels of shape [4 3]; want one for each example"},
 		"other length":     {map[string]*tensor.Tensor{"x": floats(t, 5, 2), "y": y}, nil, "arrays of data.npz have different counts of examples: x has 5 and y has 4"},
 		"single value":     {map[string]*tensor.Tensor{"x": floats(t), "y": y}, nil, "array x of data.npz is a single value"},
 		"no examples":      {map[string]*tensor.Tensor{"x": floats(t, 0, 2), "y": numbers(t, tensor.Int64, 0)}, nil, "data.npz has no examples"},
