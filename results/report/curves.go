@@ -95,7 +95,7 @@ func latencyPanel(f facet, curves []curve, l look) panel {
 		values = append(values, c.trial.LatencySeconds...)
 		for _, level := range c.trial.QuantileLevels {
 			if level < 1 {
-				x.max = math.Max(x.max, nines(level)+0.5)
+				x.max = math.Max(x.max, nines(level)+0.6)
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func latencyPanel(f facet, curves []curve, l look) panel {
 	lo, hi := slices.Min(values), slices.Max(values)
 	y := axisOver(values, lo > 0 && hi/lo > 4)
 	yTicks := y.ticks(6)
-	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks), YLabel: "latency (" + unitLabel(s.unit) + ")", XLabel: "share of requests at most this slow"}
+	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks), YLabel: "latency (" + unitLabel(s.unit) + ")", XLabel: "quantile: this share of requests is at most so slow"}
 	if y.log {
 		p.YLabel += ", logarithmic"
 	}
@@ -158,10 +158,10 @@ type levelTick struct {
 }
 
 func levelTicks(x levelAxis) []levelTick {
-	ticks := []levelTick{{x.at(0.5), "50%", "middle"}}
+	ticks := []levelTick{{x.at(0.5), "p50", "middle"}}
 	for n := 1.0; n < x.max-0.3; n++ {
 		level := 1 - math.Pow10(-int(n))
-		ticks = append(ticks, levelTick{x.at(level), strconv.FormatFloat(100*level, 'g', 12, 64), "middle"})
+		ticks = append(ticks, levelTick{x.at(level), "p" + strconv.FormatFloat(100*level, 'g', 12, 64), "middle"})
 	}
 	return append(ticks, levelTick{100, "max", "end"})
 }

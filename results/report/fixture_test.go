@@ -140,11 +140,12 @@ func fillArm(a *results.ArmReport, v planted, p50 float64, rng *rand.Rand) {
 
 func fixtureComparisons(a results.ArmReport, v planted, base string, rng *rand.Rand) []results.Comparison {
 	var out []results.Comparison
+	speed := v.speed * math.Exp(0.01*rng.NormFloat64())
 	for _, m := range []struct {
 		metric string
 		ratio  float64
 		half   float64
-	}{{"latency.p50", v.speed, 0.012}, {"latency.p99", v.speed * (0.96 + 0.1*rng.Float64()), 0.05 + 0.1*rng.Float64()}, {"throughput", 1 / v.speed, 0.013}, {"cpu.per_inference", v.speed * 1.01, 0.02}, {"memory.host.peak", 0.97, 0.004}} {
+	}{{"latency.p50", speed, 0.012}, {"latency.p99", v.speed * (0.96 + 0.1*rng.Float64()), 0.05 + 0.1*rng.Float64()}, {"throughput", 1 / speed, 0.013}, {"cpu.per_inference", speed * 1.01, 0.02}, {"memory.host.peak", 0.97 + 0.004*rng.NormFloat64(), 0.004}} {
 		c := results.Comparison{Baseline: base, Arm: a.Name, Metric: m.metric, Scale: "ratio", Ratio: ptr(m.ratio), Low: ptr(m.ratio * (1 - m.half)), High: ptr(m.ratio * (1 + m.half)),
 			Confidence: 0.95, P: ptr(0.00021), PAdjusted: ptr(0.0013), Method: "paired-t on log per-trial quantiles", N: 5}
 		better := m.ratio < 1 == !higherIsBetter(m.metric)
@@ -196,6 +197,9 @@ func fixtureTrials(arms []results.ArmReport, rng *rand.Rand) []results.TrialPoin
 				v := mid * math.Exp(0.06*z[k])
 				if level > 0.97 {
 					v *= 1 + 2.2*(level-0.97)/0.03*(0.5+rng.Float64())
+				}
+				if k > 0 {
+					v = max(v, t.LatencySeconds[k-1])
 				}
 				t.QuantileLevels = append(t.QuantileLevels, level)
 				t.LatencySeconds = append(t.LatencySeconds, v)

@@ -37,14 +37,42 @@ func forestsOf(r *results.Report, l look) []forest {
 				rows = append(rows, c)
 			}
 		}
+		rows, byVariant := oncePerVariant(rows, r.Arms)
 		if len(rows) > 0 {
-			out = append(out, forestOf(metric, rows, r.Arms, l))
+			out = append(out, forestOf(metric, rows, byVariant, r.Arms, l))
 		}
 	}
 	return out
 }
 
-func forestOf(metric string, rows []results.Comparison, arms []results.ArmReport, l look) forest {
+// oncePerVariant keeps one comparison of each variant where all its arms have the same: quality and size do not depend on batch or load.
+func oncePerVariant(rows []results.Comparison, arms []results.ArmReport) ([]results.Comparison, bool) {
+	if len(rows) == 0 || !strings.HasPrefix(rows[0].Metric, "quality.") && !strings.HasPrefix(rows[0].Metric, "size.") {
+		return rows, false
+	}
+	variantOf := map[string]string{}
+	for _, a := range arms {
+		variantOf[a.Name] = a.Variant
+	}
+	var kept []results.Comparison
+	first := map[string]results.Comparison{}
+	for _, c := range rows {
+		known, ok := first[variantOf[c.Arm]]
+		if !ok {
+			first[variantOf[c.Arm]] = c
+			kept = append(kept, c)
+			continue
+		}
+		a, _, _ := change(c)
+		b, _, _ := change(known)
+		if !a.equal(b) || c.Verdict != known.Verdict {
+			return rows, false
+		}
+	}
+	return kept, len(kept) < len(rows)
+}
+
+func forestOf(metric string, rows []results.Comparison, byVariant bool, arms []results.ArmReport, l look) forest {
 	ratio := rows[0].Ratio != nil
 	_, s, _ := change(rows[0])
 	a := forestAxis(rows, s, ratio)
@@ -59,7 +87,11 @@ func forestOf(metric string, rows []results.Comparison, arms []results.ArmReport
 			continue
 		}
 		e, _, _ := change(c)
-		row := forestRow{Class: l.class(arms[i].Variant), Label: l.label(arms[i]), Arm: printable(c.Arm),
+		label := l.label(arms[i])
+		if byVariant {
+			label = printable(arms[i].Variant)
+		}
+		row := forestRow{Class: l.class(arms[i].Variant), Label: label, Arm: printable(c.Arm),
 			Value: typographic(e.point(s) + s.suffix()), Span: span(e, s), Verdict: printable(c.Verdict)}
 		row.Plot = forestPlot(a, ticks, e, s, ratio, row.Class, row.Label+"\n"+metric+" "+row.Value+" "+row.Span+"\n"+row.Verdict+tipP(c))
 		f.Rows = append(f.Rows, row)

@@ -203,6 +203,7 @@ type htmlQuality struct {
 	Slices   []qualityTable
 	Flips    []flipRow
 	Findings []string
+	Notes    []string
 }
 
 // qualityTable has a row for each variant.
@@ -223,7 +224,9 @@ type flipRow struct {
 }
 
 func htmlQualityOf(r *results.Report, l look) htmlQuality {
-	q := htmlQuality{Metrics: qualityMetricTable(r, l)}
+	var n notes
+	q := htmlQuality{Metrics: qualityMetricTable(r, l, &n)}
+	q.Notes = n.texts
 	for _, info := range r.Quality {
 		if q.Dataset == "" && info.Dataset != "" {
 			q.Dataset = fmt.Sprintf("%s, %s", printable(info.Dataset), plural(info.Examples, "example"))
@@ -241,12 +244,12 @@ func htmlQualityOf(r *results.Report, l look) htmlQuality {
 }
 
 // qualityMetricTable has one row for each variant, from the first of its arms: quality does not depend on batch or load.
-func qualityMetricTable(r *results.Report, l look) *qualityTable {
+func qualityMetricTable(r *results.Report, l look, n *notes) *qualityTable {
 	metrics := qualityMetrics(r.Arms)
 	if len(metrics) == 0 {
 		return nil
 	}
-	t := &qualityTable{}
+	t := &qualityTable{Title: "Metrics"}
 	for _, m := range metrics {
 		t.Columns = append(t.Columns, heading(m)+" ("+columnScale(r.Arms, m).unit+")")
 	}
@@ -257,7 +260,7 @@ func qualityMetricTable(r *results.Report, l look) *qualityTable {
 		}
 		row := qualityRow{Class: l.class(name), Variant: printable(name)}
 		for _, m := range metrics {
-			row.Cells = append(row.Cells, summaryCellOf(r, r.Arms[i], m, columnScale(r.Arms, m), new(notes)))
+			row.Cells = append(row.Cells, summaryCellOf(r, r.Arms[i], m, columnScale(r.Arms, m), n))
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -114,6 +114,12 @@ func estimateOf(m results.Metric) estimate { return estimate{m.Value, m.Low, m.H
 // bounded reports whether both ends are known.
 func (e estimate) bounded() bool { return e.low != nil && e.high != nil }
 
+// equal reports whether two estimates have the same value and ends.
+func (e estimate) equal(f estimate) bool {
+	same := func(a, b *float64) bool { return a == b || a != nil && b != nil && *a == *b }
+	return e.value == f.value && same(e.low, f.low) && same(e.high, f.high)
+}
+
 // decimals chooses the digits of an estimate in a scale: by its interval where it has one, three significant digits otherwise.
 func (e estimate) decimals(s scale) int {
 	if e.bounded() && *e.high > *e.low {

@@ -98,7 +98,7 @@ func tradeoffPanel(f facet, points []point, xMetric, yMetric string, l look) pan
 	} else {
 		p.XLabel += ", lower is better"
 	}
-	var d svg
+	var d, onTop svg // the frontier covers what it dominates
 	d.open("plot", plotTop+plotHeight+ticksHeight, "Trade-off "+f.Title, heading2(xMetric)+" across, "+heading(yMetric)+" up; the list below gives every point")
 	for _, t := range yTicks {
 		d.line("grid", 0, yAt(y, t), 100, yAt(y, t))
@@ -107,24 +107,29 @@ func tradeoffPanel(f facet, points []point, xMetric, yMetric string, l look) pan
 		d.line("grid", x.at(t), plotTop, x.at(t), plotTop+plotHeight)
 		d.text("tick middle", x.at(t), plotTop+plotHeight+16, typographic(tickLabel(t, xTicks)))
 	}
-	p.drawFrontier(&d, points, x, y, sx, sy)
+	drawFrontier(&d, points, x, y, sx, sy)
 	for _, q := range points {
 		note := "dominated"
 		if q.frontier {
 			note = "on the frontier"
 		}
 		xText, yText := typographic(q.x.point(sx)+sx.suffix()), typographic(q.y.point(sy)+sy.suffix())
-		drawPoint(&d, q, x, y, sx, sy, l.class(q.arm.Variant), fmt.Sprintf("%s\n%s %s (%s)\n%s %s (%s)\n%s",
+		into := &onTop
+		if !q.frontier {
+			into = &d
+		}
+		drawPoint(into, q, x, y, sx, sy, l.class(q.arm.Variant), fmt.Sprintf("%s\n%s %s (%s)\n%s %s (%s)\n%s",
 			q.arm.Variant, heading2(xMetric), xText, span(q.x, sx), heading(yMetric), yText, span(q.y, sy), note))
 		p.Legend = append(p.Legend, legendEntry{l.class(q.arm.Variant), printable(q.arm.Variant) + "  " + xText + ", " + yText, note})
 	}
+	d.raw(onTop.b.String())
 	d.close()
 	p.Plot = d.html()
 	return p
 }
 
 // drawFrontier joins the points that nothing dominates by steps: between them no measured arm does better.
-func (panel) drawFrontier(d *svg, points []point, x, y axis, sx, sy scale) {
+func drawFrontier(d *svg, points []point, x, y axis, sx, sy scale) {
 	var path [][2]float64
 	for _, q := range points {
 		if !q.frontier {
