@@ -1,0 +1,291 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"assay/results"
+	"assay/results/quality"
+)
+
+// candidate is what is known of a variant beside the baseline.
+type candidate struct {
+	name             string
+	better, worse    int // of its primary comparisons that are the load's own figure
+	unclear, same    int
+	speed            float64 // geometric mean of the ratios of that figure; below 1 is faster
+	gates            map[string]int
+	lossLow          float64
+	lossHigh         float64
+	measuredQuality  bool
+	moreExamples     int
+	comparisonsCount int
+}
+
+// decide answers which variant to ship, or says why that cannot be said.
+func (a *analyzer) decide(q *qualityData) {
+	d := &a.report.Decision
+	var cs []*candidate
+	for _, v := range a.spec.Variants {
+		if v.Name != a.spec.Baseline {
+			cs = append(cs, a.candidate(v.Name, q))
+		}
+	}
+	d.Ship, d.Why = a.ship(cs)
+	d.Conclusion = a.conclusion(cs, q, d)
+}
+
+func (a *analyzer) candidate(name string, q *qualityData) *candidate {
+	c := &candidate{name: name, gates: map[string]int{}}
+	logs := 0.0
+	for i := range a.spec.Arms {
+		arm := &a.spec.Arms[i]
+		if arm.Variant != name {
+			continue
+		}
+		k := a.comparison(arm.Name, a.figureOf(arm))
+		if k == nil || k.Ratio == nil {
+			continue
+		}
+		ratio := *k.Ratio
+		if higherIsBetter(k.Metric) {
+			ratio = 1 / ratio
+		}
+		logs += math.Log(ratio)
+		c.comparisonsCount++
+		switch k.Verdict {
+		case results.Better:
+			c.better++
+		case results.Worse:
+			c.worse++
+		case results.Same:
+			c.same++
+		default:
+			c.unclear++
+		}
+	}
+	c.speed = math.Exp(logs / float64(max(1, c.comparisonsCount)))
+	for _, g := range a.report.Gates {
+		if a.arms[g.Arm].spec.Variant == name {
+			c.gates[g.Verdict]++
+		}
+	}
+	if base, ps := q.of(a.spec.Baseline), q.of(name); base != nil && ps != nil {
+		c.measuredQuality = true
+		f := quality.Compare(base, ps)
+		_, c.lossLow, c.lossHigh, _ = quality.Loss(f, alpha)
+		c.moreExamples = quality.MoreExamples(f, tolerance, alpha)
+	}
+	return c
+}
+
+// tolerance is the loss of accuracy that counts as none where no gate says otherwise: one point.
+const tolerance = 0.01
+
+// figureOf is the metric that a load is about.
+func (a *analyzer) figureOf(arm *results.Arm) string {
+	for _, l := range a.spec.Loads {
+		if l.Name == arm.Load && l.Scenario == "offline" {
+			return "throughput"
+		}
+	}
+	return "latency.p50"
+}
+
+// ship chooses the fastest variant of which everything that counts is known and good.
+func (a *analyzer) ship(cs []*candidate) (ship *string, why string) {
+	switch {
+	case len(a.spec.Variants) == 1:
+		return nil, "one variant was measured, so there is nothing to choose between"
+	case a.report.Verdict == "invalid":
+		return nil, "the run is invalid: " + strings.Join(a.report.Reasons, "; ")
+	case a.spec.Fast:
+		return nil, "--fast is a look, not a verdict; measure at least 5 blocks"
+	}
+	var best *candidate
+	var doubts []string
+	for _, c := range cs {
+		if reason := c.doubt(len(a.spec.Gates) > 0); reason != "" {
+			doubts = append(doubts, c.name+": "+reason)
+			continue
+		}
+		if best == nil || c.speed < best.speed {
+			best = c
+		}
+	}
+	if best != nil {
+		return &best.name, best.merits()
+	}
+	for _, c := range cs {
+		if !c.ruledOut() {
+			return nil, "no variant is both faster and known to be as good: " + strings.Join(doubts, "; ")
+		}
+	}
+	base := a.spec.Baseline
+	return &base, "every other variant is ruled out: " + strings.Join(doubts, "; ")
+}
+
+// doubt is why a variant cannot be shipped on what is known; "" where nothing speaks against it.
+func (c *candidate) doubt(gated bool) string {
+	switch {
+	case c.gates[results.GateFail] > 0:
+		return "a gate failed"
+	case c.comparisonsCount == 0:
+		return "it has no figures to compare"
+	case c.worse > 0:
+		return fmt.Sprintf("slower than the baseline in %d of %d loads", c.worse, c.comparisonsCount)
+	case c.better == 0 && c.unclear == 0:
+		return "as fast as the baseline, so there is nothing to gain"
+	case c.better == 0:
+		return "whether it is faster cannot be told"
+	case c.gates[results.GateInconclusive]+c.gates[results.GateNothing] > 0:
+		return "a gate is inconclusive"
+	case gated && len(c.gates) > 0:
+		return ""
+	case !c.measuredQuality:
+		return "its quality was not measured, so this compares speed alone"
+	case c.lossLow > tolerance:
+		return fmt.Sprintf("it loses more than %.3g points of accuracy", 100*tolerance)
+	case c.lossHigh > tolerance:
+		return fmt.Sprintf("whether it loses more than %.3g point of accuracy cannot be told; about %d more examples would", 100*tolerance, c.moreExamples)
+	}
+	return ""
+}
+
+// ruledOut reports whether what is known speaks against the variant, rather than leaving it open.
+func (c *candidate) ruledOut() bool {
+	return c.gates[results.GateFail] > 0 || c.worse > 0 || c.better == 0 && c.unclear == 0 && c.comparisonsCount > 0 || c.measuredQuality && c.lossLow > tolerance
+}
+
+func (c *candidate) merits() string {
+	s := fmt.Sprintf("better in %d of %d loads and worse in none", c.better, c.comparisonsCount)
+	if n := c.gates[results.GatePass]; n > 0 {
+		s += fmt.Sprintf(", and every gate passes (%d)", n)
+	}
+	if c.measuredQuality {
+		s += fmt.Sprintf("; it loses at most %.2g points of accuracy (95 %%)", 100*max(0, c.lossHigh))
+	}
+	return s
+}
+
+// conclusion says in one paragraph what was compared, on what, what changed and what stays open.
+func (a *analyzer) conclusion(cs []*candidate, q *qualityData, d *results.Decision) string {
+	var s []string
+	if a.spec.Hypothesis != "" {
+		s = append(s, fmt.Sprintf("The hypothesis was: %s.", strings.TrimRight(a.spec.Hypothesis, ".")))
+	}
+	machine := a.machine()
+	if len(cs) == 0 {
+		s = append(s, fmt.Sprintf("%s was measured alone%s, in %d blocks.", a.spec.Baseline, machine, a.report.Run.Blocks))
+		return strings.Join(s, " ")
+	}
+	s = append(s, fmt.Sprintf("%d variants were compared with %s%s, in %d interleaved blocks of fresh processes.", len(cs), a.spec.Baseline, machine, a.report.Run.Blocks))
+	for _, c := range cs {
+		s = append(s, a.sentence(c, q))
+	}
+	for _, v := range a.spec.Variants {
+		if text := a.ablation(v, q); text != "" {
+			s = append(s, text)
+		}
+	}
+	for _, g := range a.report.Gates {
+		if g.Verdict == results.GateInconclusive && (g.MoreBlocks > 0 || g.MoreExamples > 0) {
+			s = append(s, fmt.Sprintf("The gate %q on %s is inconclusive; %s.", g.Rule, g.Arm, needs(g)))
+		}
+	}
+	if d.Ship != nil {
+		s = append(s, fmt.Sprintf("On this evidence ship %s: %s.", *d.Ship, d.Why))
+	} else {
+		s = append(s, fmt.Sprintf("On this evidence nothing is recommended: %s.", d.Why))
+	}
+	return strings.Join(s, " ")
+}
+
+func needs(g results.GateResult) string {
+	switch {
+	case g.MoreExamples > 0:
+		return fmt.Sprintf("about %d more test examples would settle it, if the difference seen is the true one", g.MoreExamples)
+	case g.MoreBlocks >= 1000:
+		return "more blocks would hardly settle it: the figure is at its bound"
+	}
+	return fmt.Sprintf("about %d more blocks would settle it", g.MoreBlocks)
+}
+
+func (a *analyzer) machine() string {
+	for _, key := range []string{"cpu_model", "cpu.model", "model"} {
+		if m, ok := a.run.Environment.Identity[key].(string); ok {
+			return " on " + m
+		}
+	}
+	return ""
+}
+
+// sentence words one variant's change in each load and its quality.
+func (a *analyzer) sentence(c *candidate, q *qualityData) string {
+	var parts []string
+	for i := range a.spec.Arms {
+		arm := &a.spec.Arms[i]
+		if arm.Variant != c.name {
+			continue
+		}
+		if k := a.comparison(arm.Name, a.figureOf(arm)); k != nil && k.Ratio != nil {
+			parts = append(parts, fmt.Sprintf("%s (%s)", change(k), strings.TrimPrefix(arm.Name, c.name+".")))
+		}
+	}
+	text := fmt.Sprintf("%s: ", c.name)
+	if len(parts) == 0 {
+		text += "no figures to compare"
+	} else {
+		text += strings.Join(parts, ", ")
+	}
+	if c.measuredQuality {
+		base, ps := q.of(a.spec.Baseline), q.of(c.name)
+		loss, low, high, _ := quality.Loss(quality.Compare(base, ps), alpha)
+		text += fmt.Sprintf("; accuracy changes by %+.2g points (95 %% %+.2g to %+.2g, %d examples), agreement with %s %.3g %%", -100*loss, -100*high, -100*low, len(ps), a.spec.Baseline,
+			100*quality.Agreement(base, ps).Value)
+	}
+	return text + "."
+}
+
+// change words a ratio with its interval.
+func change(k *results.Comparison) string {
+	name := map[bool]string{true: "throughput", false: "median latency"}[k.Metric == "throughput"]
+	if k.Low == nil {
+		return fmt.Sprintf("%s x%.3g, without an interval", name, *k.Ratio)
+	}
+	verdict := k.Verdict
+	if verdict == results.Unclear {
+		verdict = "cannot tell"
+	}
+	return fmt.Sprintf("%s x%.3g [%.3g, %.3g], %s", name, *k.Ratio, *k.Low, *k.High, verdict)
+}
+
+// ablation compares a distilled variant with a variant of the same size that had no teacher: the same file size within 2 %.
+func (a *analyzer) ablation(v results.Variant, q *qualityData) string {
+	if v.DistilledFrom == "" || q.of(v.Name) == nil {
+		return ""
+	}
+	for _, other := range a.spec.Variants {
+		if other.Name == v.Name || other.DistilledFrom != "" || other.Quantize != nil || other.Name == v.DistilledFrom || q.of(other.Name) == nil {
+			continue
+		}
+		if ratio := float64(other.Bytes) / float64(max(1, v.Bytes)); ratio < 0.98 || ratio > 1.02 {
+			continue
+		}
+		with, without := q.of(v.Name), q.of(other.Name)
+		loss, low, high, p := quality.Loss(quality.Compare(without, with), alpha)
+		verdict := "which cannot be told apart from none"
+		if p < 0.05 {
+			verdict = fmt.Sprintf("p = %.2g", p)
+		}
+		teacher := q.of(v.DistilledFrom)
+		agreement := ""
+		if teacher != nil {
+			agreement = fmt.Sprintf("; agreement with the teacher is %.3g %% with distillation and %.3g %% without", 100*quality.Agreement(teacher, with).Value, 100*quality.Agreement(teacher, without).Value)
+		}
+		return fmt.Sprintf("Distillation itself (%s against %s, of one size): accuracy changes by %+.2g points (95 %% %+.2g to %+.2g), %s%s.", v.Name, other.Name,
+			-100*loss, -100*high, -100*low, verdict, agreement)
+	}
+	return ""
+}
