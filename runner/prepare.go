@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -104,7 +105,7 @@ func (r *run) identify(v *results.Variant) (err error) {
 // build makes a quantized variant in a child process.
 func (r *run) build(ctx context.Context, v, from *results.Variant) error {
 	r.Observer.Note(fmt.Sprintf("quantizing %s from %s (%s)", v.Name, from.Name, v.Quantize.Scheme))
-	c := child.Config{Kind: child.KindQuantize, Library: r.library.Path, Variant: r.library.Variant, Model: from.Model,
+	c := child.Config{Kind: child.KindQuantize, Library: r.library.Path, LibrarySHA256: r.library.SHA256, Preload: r.library.Preload, Variant: r.library.Variant, Model: from.Model,
 		Provider: backend.Provider{Name: "cpu"}, Recipe: v.Quantize, Cache: r.Cache, Seed: r.spec.Seed}
 	if cal := v.Quantize.Calibration; cal != nil {
 		c.Dataset = r.dataset(cal.Dataset)
@@ -174,7 +175,7 @@ func (r *run) measureQuality(ctx context.Context) error {
 	if r.spec.Quality == nil {
 		return nil
 	}
-	if err := os.MkdirAll(results.Dir(r.Dir).QualityFile("x")[:len(results.Dir(r.Dir).QualityFile("x"))-len("/x.parquet")], 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(r.dir.QualityFile(r.spec.Baseline)), 0o755); err != nil {
 		return err
 	}
 	dataset := r.dataset(r.spec.Quality.Dataset)
@@ -254,7 +255,7 @@ func (r *run) pilot(ctx context.Context, a results.Arm, l results.Load) (float64
 
 // assignment is what a child needs to know of an arm.
 func (r *run) assignment(kind string, a results.Arm) child.Config {
-	return child.Config{Kind: kind, Library: r.library.Path, Variant: r.library.Variant, Model: r.variant(a.Variant).Model,
+	return child.Config{Kind: kind, Library: r.library.Path, LibrarySHA256: r.library.SHA256, Preload: r.library.Preload, Variant: r.library.Variant, Model: r.variant(a.Variant).Model,
 		Provider: backend.Provider{Name: a.Provider, Options: a.ProviderOptions}, Threads: a.IntraOpThreads, SessionConfig: a.SessionConfig,
 		Batches: []int{a.Batch}, Input: r.spec.Input, Seed: r.spec.Seed, Load: r.load(a.Load), Rate: a.Rate, Warmup: r.spec.Warmup,
 		Scratch: r.dir.TrialsDir()}

@@ -27,7 +27,10 @@ func usage(format string, args ...any) error { return &UsageError{fmt.Errorf(for
 var ErrInterrupted = errors.New("interrupted")
 
 // Library is the runtime's shared library that serves all arms of a run.
-type Library struct{ Path, Variant string }
+type Library struct {
+	Path, Variant, SHA256 string
+	Preload               []string // libraries that its providers need, in the order in which they are loaded
+}
 
 // Observer is told what happens, from one goroutine. A nil Observer is allowed.
 type Observer interface {

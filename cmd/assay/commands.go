@@ -6,6 +6,9 @@ import "github.com/spf13/cobra"
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newRuntimeCmd(a),
+		newBenchCmd(a),
+		newRunCmd(a),
+		newTrialCmd(a),
 		newVersionCmd(a),
 	}
 }

@@ -29,6 +29,8 @@ const (
 type Config struct {
 	Kind          string            `json:"kind"`
 	Library       string            `json:"library,omitempty"` // the runtime's shared library; empty for provider null
+	LibrarySHA256 string            `json:"library_sha256,omitempty"`
+	Preload       []string          `json:"preload,omitempty"`
 	Variant       string            `json:"variant,omitempty"` // of the library: cpu, gpu, webgpu
 	Model         string            `json:"model"`
 	Provider      backend.Provider  `json:"provider"`

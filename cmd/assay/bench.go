@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assay/plan"
+)
+
+// newBenchCmd measures models with no file but the models.
+func newBenchCmd(a *app) *cobra.Command {
+	var b plan.Bench
+	var o engineOptions
+	var seed uint64
+	var warmup time.Duration
+	var scenarios, rates, metrics []string
+	cmd := &cobra.Command{
+		Use:   "bench MODEL [MODEL...]",
+		Short: "Measure a model, or compare several as variants of one",
+		Long: `Measures one ONNX model with no file but the model, or several as variants of one (the first is the baseline), in interleaved
+blocks of fresh processes. Inputs come from --data, from --input, or are generated from the model's own types and names; the report says which.`,
+		Example: `  assay bench model.onnx
+  assay bench fp32=model.onnx int8=model-int8.onnx --batch 1,8
+  assay bench model.onnx --scenario server --rate 60% --slo p99=20ms --json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(fmt.Errorf("no model given; name an ONNX file, as in `assay bench model.onnx`"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b.Models = args
+			b.Scenarios, b.Rates, b.Metrics = scenarios, rates, metrics
+			if cmd.Flags().Changed("seed") {
+				b.Seed = &seed
+			}
+			if cmd.Flags().Changed("warmup") {
+				b.Warmup = &warmup
+			}
+			if err := positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout"); err != nil {
+				return err
+			}
+			experiment, err := b.Experiment()
+			if err != nil {
+				return usageError(err)
+			}
+			o.fast = b.Fast
+			return a.execute(cmd.Context(), experiment, "", strings.Join(a.args, " "), o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&b.Providers, "provider", nil, "execution providers, NAME[:key=value;...] (default cpu)")
+	f.IntSliceVar(&b.Batches, "batch", nil, "examples in a request (default 1)")
+	f.IntSliceVar(&b.Threads, "intra-op-threads", nil, "threads within an operator (default one less than the cores)")
+	f.StringSliceVar(&scenarios, "scenario", nil, "single-stream, server, offline or concurrency (default single-stream)")
+	f.StringSliceVar(&rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")
+	f.StringVar(&b.Arrivals, "arrivals", "", "server: poisson or constant (default poisson)")
+	f.IntSliceVar(&b.Concurrency, "concurrency", nil, "concurrency: requests outstanding; server: the most in flight (default 1)")
+	f.DurationVar(&b.Duration, "duration", 0, "length of the measured window of a trial (default 2s)")
+	f.IntVar(&b.Requests, "requests", 0, "requests of a trial; whichever of this and --duration comes first")
+	f.DurationVar(&warmup, "warmup", 500*time.Millisecond, "load before the measured window")
+	f.IntVar(&b.Blocks, "blocks", 0, "trials of each arm (default 5)")
+	f.Uint64Var(&seed, "seed", 1, "draws the order of arms, arrivals and generated inputs")
+	f.StringSliceVar(&b.SLOs, "slo", nil, "objective on latency, such as p99=20ms")
+	f.StringVar(&b.Data, "data", "", "inputs: an .npz file, a folder of .npy files, or a folder of test_data_set_*")
+	f.StringArrayVar(&b.Inputs, "input", nil, "one input: NAME=FILE.npy or NAME=VALUE")
+	f.StringSliceVar(&b.Dims, "dim", nil, "size of a symbolic dimension: NAME=N")
+	f.StringArrayVar(&b.Shapes, "shape", nil, "whole shape of an input: INPUT=1,3,224,224")
+	f.StringArrayVar(&b.SessionConfig, "session-config", nil, "session configuration entry: KEY=VALUE")
+	f.StringVar(&b.Dataset, "dataset", "", "labelled examples (.npz) for quality beside speed")
+	f.StringVar(&b.Label, "label", "", "the array of labels in --dataset")
+	f.StringSliceVar(&metrics, "metrics", nil, "quality metrics: accuracy, agreement, ece")
+	f.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
+	f.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
+	f.BoolVar(&b.Fast, "fast", false, "one short block: a look, never a verdict")
+	o.addFlags(cmd)
+	return cmd
+}
+
+// positiveFlags refuses zero and negative values of flags that were given: a zero there would silently mean the default.
+func positiveFlags(cmd *cobra.Command, names ...string) error {
+	var wrong []string
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		for _, v := range strings.Split(strings.Trim(f.Value.String(), "[]"), ",") {
+			if strings.HasPrefix(v, "-") || v == "0" || v == "0s" {
+				wrong = append(wrong, fmt.Sprintf("--%s: %s is not above 0", name, v))
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return usageError(fmt.Errorf("%s", strings.Join(wrong, "\n")))
+	}
+	return nil
+}
+
+// workingDir is the folder that relative paths on the command line are relative to.
+func workingDir() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", usageError(fmt.Errorf("find the working directory: %w", err))
+	}
+	return dir, nil
+}
