@@ -63,9 +63,7 @@ func readPlan(file string) (*results.Spec, error) {
 	return spec, usageError(err)
 }
 
-// printPlan prints what a resolved experiment would run.
-func (a *app) printPlan(spec *results.Spec, asJSON bool) error { return a.forecast(spec, "", asJSON) }
-
+// forecast prints what a resolved experiment would run; from is an earlier run's directory, or "".
 func (a *app) forecast(spec *results.Spec, from string, asJSON bool) error {
 	var spreads []plan.Spread
 	if from != "" {
