@@ -67,6 +67,9 @@ func rich() *results.Report {
 			r.Arms = append(r.Arms, a)
 			if !a.Baseline {
 				r.Comparisons = append(r.Comparisons, fixtureComparisons(a, v, base, rng)...)
+				if shape.batch != 1 || shape.load != "interactive" { // quality is compared once a variant
+					r.Comparisons = r.Comparisons[:len(r.Comparisons)-1]
+				}
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func oncePerVariant(rows []results.Comparison, arms []results.ArmReport) ([]resu
 			return rows, false
 		}
 	}
-	return kept, len(kept) < len(rows)
+	return kept, true
 }
 
 func forestOf(metric string, rows []results.Comparison, byVariant bool, arms []results.ArmReport, l look) forest {
@@ -216,13 +216,12 @@ func tilesOf(r *results.Report, l look) (title string, tiles []tile) {
 	}
 	arm := r.Arms[i]
 	for _, metric := range []string{"latency.p50", "latency.p99", "throughput", "energy.per_inference", "quality.accuracy", "size.bytes"} {
-		for _, c := range r.Comparisons {
-			if c.Arm != arm.Name || c.Metric != metric {
-				continue
-			}
-			if e, s, ok := change(c); ok {
-				tiles = append(tiles, tile{heading2(metric), typographic(e.point(s) + s.suffix()), span(e, s), printable(c.Verdict)})
-			}
+		c, ok := comparisonOf(r, arm, metric)
+		if !ok {
+			continue
+		}
+		if e, s, ok := change(c); ok {
+			tiles = append(tiles, tile{heading2(metric), typographic(e.point(s) + s.suffix()), span(e, s), printable(c.Verdict)})
 		}
 	}
 	if len(tiles) == 0 {

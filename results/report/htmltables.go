@@ -64,11 +64,13 @@ func htmlSummaryOf(r *results.Report, l look, n *notes) htmlSummary {
 		}
 		metrics = append(metrics, m)
 	}
+	within := l
+	within.load = false // the group says it
 	for _, load := range loadsOf(r.Arms) {
 		arms := armsOf(r.Arms, load)
 		group := summaryLoad{Title: printable(loadTitle(arms))}
 		for _, a := range arms {
-			row := summaryRow{Class: l.class(a.Variant), Variant: printable(a.Variant), Shape: l.shape(a), Arm: printable(a.Name), Baseline: a.Baseline}
+			row := summaryRow{Class: l.class(a.Variant), Variant: printable(a.Variant), Shape: within.shape(a), Arm: printable(a.Name), Baseline: a.Baseline}
 			row.Trials, row.Notes = trialsOf(a, n)
 			for _, m := range metrics {
 				row.Cells = append(row.Cells, summaryCellOf(r, a, m, columnScale(r.Arms, m), n))
@@ -133,12 +135,9 @@ func summaryCellOf(r *results.Report, a results.ArmReport, metric string, s scal
 	for _, warning := range m.Warnings {
 		c.Notes = append(c.Notes, n.ref(printable(warning)))
 	}
-	for _, cmp := range r.Comparisons {
-		if cmp.Arm != a.Name || cmp.Metric != metric {
-			continue
-		}
-		if e, s, ok := change(cmp); ok {
-			c.Change, c.Verdict = typographic(e.point(s)+s.suffix()), printable(cmp.Verdict)
+	if against, found := comparisonOf(r, a, metric); found {
+		if e, s, ok := change(against); ok {
+			c.Change, c.Verdict = typographic(e.point(s)+s.suffix()), printable(against.Verdict)
 		}
 	}
 	return c
@@ -163,7 +162,7 @@ func htmlGates(r *results.Report, l look) []htmlGate {
 		if g.Value != nil {
 			e, s := estimate{*g.Value, g.Low, g.High}, gateScale(g)
 			h.Figure, h.Span = typographic(e.point(s)+s.suffix()), span(e, s)
-			h.Plot = gatePlot(e, g.Bound, s, h.Class, strings.Contains(g.Rule, "at_least"))
+			h.Plot = gatePlot(e, g.Bound, s, h.Class, wantsAtLeast(g))
 		}
 		out = append(out, h)
 	}

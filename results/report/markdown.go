@@ -25,8 +25,8 @@ func Markdown(w io.Writer, r *results.Report) error {
 	if r.Decision.Conclusion != "" {
 		line("%s\n", md(r.Decision.Conclusion))
 	}
-	if r.Run.Hypothesis != "" {
-		line("Hypothesis: %s\n", md(r.Run.Hypothesis))
+	if h := hypothesis(r); h != "" {
+		line("Hypothesis: %s\n", md(h))
 	}
 	line("%s\n", md(runLine(r)))
 	for _, load := range loadsOf(r.Arms) {

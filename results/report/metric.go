@@ -160,17 +160,41 @@ func comparedMetrics(comparisons []results.Comparison) []string {
 	return names
 }
 
-// gateScale is the scale that a gate's rule speaks in: 0.8x, 1pp, 2%, or the metric's own unit.
+// gateScale is the scale of the figure that a gate judged: a loss of quality in points, a ratio to the baseline, or the metric's own unit.
 func gateScale(g results.GateResult) scale {
-	switch {
-	case strings.HasSuffix(g.Rule, "pp"):
+	switch loss := strings.Contains(g.Rule, " loss_at_most "); {
+	case loss && strings.HasPrefix(g.Metric, "quality."):
 		return scale{0.01, "pp"}
-	case strings.HasSuffix(g.Rule, "%"):
-		return scale{0.01, "%"}
-	case strings.HasSuffix(g.Rule, "x"):
+	case loss || strings.HasSuffix(g.Rule, "x"):
 		return scale{1, "x"}
 	}
 	return scaleFor(g.Unit, g.Bound)
+}
+
+// wantsAtLeast reports which side of a gate's bound is allowed. A loss of speed makes a ratio smaller where higher is better.
+func wantsAtLeast(g results.GateResult) bool {
+	if strings.Contains(g.Rule, " loss_at_most ") {
+		return !strings.HasPrefix(g.Metric, "quality.") && higherIsBetter(g.Metric)
+	}
+	return strings.Contains(g.Rule, " at_least ")
+}
+
+// comparisonOf finds an arm's comparison in a metric. Quality is compared once a variant, so any of its arms stands for the others.
+func comparisonOf(r *results.Report, a results.ArmReport, metric string) (results.Comparison, bool) {
+	for _, c := range r.Comparisons {
+		if c.Arm == a.Name && c.Metric == metric {
+			return c, true
+		}
+	}
+	if !strings.HasPrefix(metric, "quality.") {
+		return results.Comparison{}, false
+	}
+	for _, c := range r.Comparisons {
+		if c.Metric == metric && slices.ContainsFunc(r.Arms, func(b results.ArmReport) bool { return b.Name == c.Arm && b.Variant == a.Variant }) {
+			return c, true
+		}
+	}
+	return results.Comparison{}, false
 }
 
 // gateFigure prints what a gate judged, or why there is nothing to print.

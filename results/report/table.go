@@ -168,33 +168,24 @@ func lostRequests(a results.ArmReport) string {
 // against is the comparisons of one load's arms with their baselines: a row an arm, a column a metric.
 func against(r *results.Report, load string, n *notes) grid {
 	arms := armsOf(r.Arms, load)
-	byArm := map[string][]results.Comparison{}
-	var all []results.Comparison
-	for _, a := range arms {
-		for _, c := range r.Comparisons {
-			if c.Arm == a.Name {
-				byArm[a.Name] = append(byArm[a.Name], c)
-				all = append(all, c)
-			}
-		}
-	}
-	metrics := comparedMetrics(all)
+	metrics := comparedMetrics(r.Comparisons)
 	g := grid{title: "change against the baseline", header: []string{"arm"}}
 	g.header = append(g.header, metrics...)
 	for _, a := range arms {
-		if len(byArm[a.Name]) == 0 {
-			continue
-		}
 		row := []cell{{text: shortArm(a)}}
+		found := false
 		for _, m := range metrics {
-			i := slices.IndexFunc(byArm[a.Name], func(c results.Comparison) bool { return c.Metric == m })
-			if i < 0 {
+			c, ok := comparisonOf(r, a, m)
+			if !ok {
 				row = append(row, cell{"not compared", toneQuiet})
 				continue
 			}
-			row = append(row, comparisonCell(byArm[a.Name][i], n))
+			found = true
+			row = append(row, comparisonCell(c, n))
 		}
-		g.rows = append(g.rows, row)
+		if found {
+			g.rows = append(g.rows, row)
+		}
 	}
 	return g
 }
@@ -223,9 +214,18 @@ func verdictTone(verdict string) tone {
 // decisionLine says what to ship.
 func decisionLine(d results.Decision) string {
 	if d.Ship == nil {
-		return "no variant can be named"
+		return "no recommendation"
 	}
 	return "ship " + printable(*d.Ship)
+}
+
+// hypothesis is the run's, unless the conclusion repeats it.
+func hypothesis(r *results.Report) string {
+	h := strings.TrimSuffix(r.Run.Hypothesis, ".")
+	if h == "" || strings.Contains(r.Decision.Conclusion, h) {
+		return ""
+	}
+	return printable(h)
 }
 
 // runLine is the run in one line.

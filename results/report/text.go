@@ -88,8 +88,8 @@ func (p *textPage) head(r *results.Report) {
 	p.line("%s", p.bold("Decision: "+decisionLine(r.Decision)))
 	p.paragraph("  ", r.Decision.Why)
 	p.paragraph("  ", r.Decision.Conclusion)
-	if r.Run.Hypothesis != "" {
-		p.paragraph("  Hypothesis: ", r.Run.Hypothesis)
+	if h := hypothesis(r); h != "" {
+		p.paragraph("  Hypothesis: ", h)
 	}
 }
 
