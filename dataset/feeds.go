@@ -233,9 +233,9 @@ func (m *maker) generated(v backend.ValueInfo) (*column, error) {
 		return nil, fmt.Errorf("input %s is a sequence or a map, which cannot be generated; give it with --data as a test_data_set folder", v.Name)
 	}
 	shape := m.shape(v)
-	size, err := tensor.ByteSize(v.DType, shape)
+	size, err := memoryFor(v, shape)
 	if err != nil {
-		return nil, fmt.Errorf("input %s: %w; make its dimensions smaller", v.Name, err)
+		return nil, err
 	}
 	c := &column{bytes: size}
 	c.how = fmt.Sprintf("generated, %s", shapeText(v.DType, shape))
@@ -253,9 +253,9 @@ func (m *maker) constant(v backend.ValueInfo, text string) (*column, error) {
 		return nil, fmt.Errorf("input %s is no tensor and takes no single value", v.Name)
 	}
 	shape := m.shape(v)
-	size, err := tensor.ByteSize(v.DType, shape)
+	size, err := memoryFor(v, shape)
 	if err != nil {
-		return nil, fmt.Errorf("input %s: %w; make its dimensions smaller", v.Name, err)
+		return nil, err
 	}
 	var once *tensor.Tensor
 	return &column{bytes: size, how: fmt.Sprintf("the value %s, %s", text, shapeText(v.DType, shape)), at: func(int) (tensor.Value, error) {
@@ -271,6 +271,18 @@ func (m *maker) constant(v backend.ValueInfo, text string) (*column, error) {
 		}
 		return tensor.Of(once), nil
 	}}, nil
+}
+
+// memoryFor is what a tensor takes: of a string only its header, because generated ones share their text.
+func memoryFor(v backend.ValueInfo, shape []int64) (int64, error) {
+	size, err := tensor.ByteSize(v.DType, shape)
+	if err == nil && v.DType == tensor.String {
+		size, err = tensor.ByteSize(tensor.Complex128, shape) // as wide as a header
+	}
+	if err != nil {
+		return 0, fmt.Errorf("input %s: %w; make its dimensions smaller", v.Name, err)
+	}
+	return size, nil
 }
 
 // checkTensor refuses integers outside the vocabulary that the model shows.

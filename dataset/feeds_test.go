@@ -398,6 +398,7 @@ func TestFeedMistakes(t *testing.T) {
 		"absurd":                {[]string{"x float32 n,h", "y float32 n,w"}, results.Input{Dims: map[string]int64{"h": 1 << 40}}, 1, "input x would take 4096.0 GiB (float32[1,1099511627776]), and the inputs of one request may take 4.0 GiB"},
 		"more than arithmetic":  {[]string{"x float32 n,h,w"}, results.Input{Dims: map[string]int64{"h": 1 << 40, "w": 1 << 40}}, 1, "input x: shape [1 1099511627776 1099511627776] has more elements"},
 		"absurd batch":          {[]string{"x float32 n,1048576"}, results.Input{}, 1 << 20, "input x would take"},
+		"absurd words":          {[]string{"x string n,h"}, results.Input{Dims: map[string]int64{"h": 1 << 40}}, 1, "input x would take 16384.0 GiB"},
 		"type without a number": {[]string{"x complex64 n"}, results.Input{}, 1, "input x: values of type complex64 cannot be generated; give it with --input or --data"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -418,4 +419,45 @@ func TestGeneratedKinds(t *testing.T) {
 	if _, _, err := Feeds([]backend.ValueInfo{{Name: "q", Kind: tensor.KindSequence}}, results.Input{}, 1, 1, noHint); err == nil || !strings.Contains(err.Error(), "input q is a sequence or a map") {
 		t.Errorf("err = %v", err)
 	}
+}
+
+// FuzzFeeds: whatever a model says of its inputs, feeds fit it or an error says why not.
+func FuzzFeeds(f *testing.F) {
+	f.Add("input_ids", "batch", "seq", int64(-1), uint8(tensor.Int64), "total_seq_len", int64(3), 2)
+	f.Add("x", "", "", int64(-1), uint8(tensor.Float32), "", int64(0), 1)
+	f.Add("image", "n", "h+w", int64(3), uint8(tensor.Float16), "n", int64(-1), 7)
+	f.Add("past_len", "a+b", "a + 1+(b)", int64(8), uint8(tensor.Bool), "past", int64(2), 3)
+	f.Fuzz(func(t *testing.T, name, lead, other string, size int64, dtype uint8, symbol string, given int64, batch int) {
+		if batch < 1 || batch > 1<<20 || size < -1 {
+			return
+		}
+		open := func(symbol string) backend.Dim { return backend.Dim{Size: -1, Symbol: symbol} }
+		inputs := []backend.ValueInfo{
+			{Name: name, DType: tensor.DType(dtype), Dims: []backend.Dim{open(lead), open(other), {Size: size}}},
+			{Name: name + "2", DType: tensor.Int32, Dims: []backend.Dim{{Size: size}, open(lead), open(symbol)}},
+			{Name: other, DType: tensor.Float32, Dims: []backend.Dim{open(lead), {Size: size}, open(other), open(symbol)}},
+			{Name: symbol, DType: tensor.Int64, Dims: []backend.Dim{}},
+		}
+		in := results.Input{}
+		if given > 0 {
+			in.Dims = map[string]int64{symbol: given}
+		}
+		feeds, _, err := feedsWithin(1<<16, inputs, in, batch, 1, noHint)
+		if err != nil {
+			return
+		}
+		for _, feed := range feeds {
+			for i, v := range feed {
+				n, err := tensor.ByteSize(v.Tensor.DType, v.Tensor.Shape)
+				if err != nil || v.Tensor.DType != tensor.String && int64(len(v.Tensor.Data)) != n || len(v.Tensor.Shape) != len(inputs[i].Dims) {
+					t.Fatalf("input %d: %v with %d bytes, %v", i, v.Tensor.Shape, len(v.Tensor.Data), err)
+				}
+				for k, d := range inputs[i].Dims {
+					if d.Size >= 0 && d.Size != v.Tensor.Shape[k] {
+						t.Fatalf("input %d: %v for %s", i, v.Tensor.Shape, dimsText(inputs[i].Dims))
+					}
+				}
+			}
+		}
+	})
 }
