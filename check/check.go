@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"assay/backend"
@@ -77,7 +80,8 @@ func (s *Summary) MarshalJSON() ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// Run loads the case's model, runs every data set and compares every expected output.
+// Run loads the case's model, runs every data set and compares every expected output. On a provider other than the CPU, a
+// model of which that provider runs no node is Unsupported, right as the outputs may be: they say nothing about it.
 func Run(ctx context.Context, b backend.Backend, o backend.Options, c Case, tol Tolerance) Result {
 	err := run(ctx, b, o, c, tol)
 	if err == nil {
@@ -94,6 +98,7 @@ func Run(ctx context.Context, b backend.Backend, o backend.Options, c Case, tol 
 }
 
 func run(ctx context.Context, b backend.Backend, o backend.Options, c Case, tol Tolerance) error {
+	o.RecordPlacement = o.Provider.Name != "" && o.Provider.Name != "cpu"
 	session, err := b.Open(ctx, c.Model, o)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -107,7 +112,29 @@ func run(ctx context.Context, b backend.Backend, o backend.Options, c Case, tol 
 			return err
 		}
 	}
+	if o.RecordPlacement {
+		return ranOn(session, o.Provider.Name)
+	}
 	return nil
+}
+
+// ranOn reports as unsupported that none of the session's nodes was given to the provider.
+func ranOn(session backend.Session, provider string) error {
+	nodes, err := session.Placement()
+	if err != nil {
+		return fmt.Errorf("ask which provider runs the nodes: %w", err)
+	}
+	where := map[string]bool{}
+	for _, n := range nodes {
+		if strings.EqualFold(strings.TrimSuffix(n.Provider, "ExecutionProvider"), strings.TrimSuffix(provider, "ExecutionProvider")) {
+			return nil
+		}
+		where[n.Provider] = true
+	}
+	if len(nodes) == 0 { // everything was folded away
+		return nil
+	}
+	return fmt.Errorf("no node ran on %s, all on %s: %w", provider, strings.Join(slices.Sorted(maps.Keys(where)), ", "), errors.ErrUnsupported)
 }
 
 // runSet feeds one data set and compares its outputs.

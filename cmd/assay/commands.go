@@ -6,8 +6,11 @@ import "github.com/spf13/cobra"
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newRuntimeCmd(a),
+		newCheckCmd(a),
+		newCheckWorkerCmd(a),
 		newBenchCmd(a),
 		newRunCmd(a),
+		newReportCmd(a),
 		newTrialCmd(a),
 		newVersionCmd(a),
 	}
