@@ -116,6 +116,8 @@ func (s *shapes) bind(v backend.ValueInfo, shape []int64, by string) error {
 		switch {
 		case i == axis && size != s.batch:
 			return fmt.Errorf("%s: %v has %d examples in axis %d of input %s, and the batch is %d; make them equal", by, shape, size, i, v.Name, s.batch)
+		case d.Size > 1 && d.Size != size && i == 0 && !s.has:
+			return fmt.Errorf("%s: %v does not fit input %s, which is %s%s; to put rows together set the batch to %d", by, shape, v.Name, v.DType, dimsText(v.Dims), d.Size)
 		case d.Size >= 0 && d.Size != size:
 			return fmt.Errorf("%s: %v does not fit input %s, which is %s%s", by, shape, v.Name, v.DType, dimsText(v.Dims))
 		case d.Size >= 0 || d.Symbol == "":

@@ -338,8 +338,16 @@ func (m *maker) count(columns []*column) (int, error) {
 			first = i
 		}
 	}
+	if first >= 0 && columns[first].count > maxFeeds {
+		for _, c := range columns {
+			if c.count > 0 {
+				c.how += fmt.Sprintf(", of which the first %d make requests", maxFeeds*int(m.batch))
+			}
+		}
+		return maxFeeds, nil
+	}
 	if first >= 0 {
-		return min(columns[first].count, maxFeeds), nil
+		return columns[first].count, nil
 	}
 	return int(max(1, min(generatedFeeds, generatedBytes/max(1, total)))), nil
 }

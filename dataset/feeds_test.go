@@ -307,6 +307,15 @@ func TestWholeFeeds(t *testing.T) {
 	}
 }
 
+// TestManyExamples: what is not used is said.
+func TestManyExamples(t *testing.T) {
+	path := writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 4000, 1)})
+	feeds, described, err := Feeds(infos(t, "x float32 n,1"), results.Input{Data: path}, 2, 1, noHint)
+	if err != nil || len(feeds) != 1024 || described["x"] != "from array x of data.npz, 4000 examples, of which the first 2048 make requests" {
+		t.Errorf("%d feeds, %v, %v", len(feeds), described, err)
+	}
+}
+
 // TestSources: values come from flags first, then from data, then from the model's own names.
 func TestSources(t *testing.T) {
 	inputs := infos(t, "x float32 n,2", "k int64", "attention_mask int64 n,3")
@@ -386,10 +395,11 @@ func TestFeedMistakes(t *testing.T) {
 		"array outside":      {[]string{"ids int64 n,3"}, file(map[string]*tensor.Tensor{"ids": numbers(t, tensor.Int64, 4, 3)}), 1, "array ids of data.npz: element 10 is 10, and input ids takes 0 to 9"},
 		"array name": {[]string{"x float32 n,3", "z float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 4, 3)}), 1,
 			"input z: data.npz has no array of that name; it has x, and the model takes x, z"},
-		"array type":  {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": numbers(t, tensor.Int64, 4, 3)}), 1, `array x of data.npz is int64[4,3], and input x is float32[n 3]; save the array with that type, such as a.astype("float32")`},
-		"array rank":  {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 4)}), 1, "array x of data.npz is float32[4], and input x is float32[n 3]: give an array of 2 dimensions, one example a row, or of 3, one whole feed an element"},
-		"array size":  {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 4, 5)}), 1, "array x of data.npz: [1 5] does not fit input x, which is float32[n 3]"},
-		"empty array": {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 0, 3)}), 1, "array x of data.npz has no examples"},
+		"array type":             {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": numbers(t, tensor.Int64, 4, 3)}), 1, `array x of data.npz is int64[4,3], and input x is float32[n 3]; save the array with that type, such as a.astype("float32")`},
+		"array rank":             {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 4)}), 1, "array x of data.npz is float32[4], and input x is float32[n 3]: give an array of 2 dimensions, one example a row, or of 3, one whole feed an element"},
+		"array size":             {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 4, 5)}), 1, "array x of data.npz: [1 5] does not fit input x, which is float32[n 3]"},
+		"rows for a fixed batch": {[]string{"x float32 8,5"}, file(map[string]*tensor.Tensor{"x": floats(t, 16, 5)}), 1, "array x of data.npz: [16 5] does not fit input x, which is float32[8 5]; to put rows together set the batch to 8"},
+		"empty array":            {[]string{"x float32 n,3"}, file(map[string]*tensor.Tensor{"x": floats(t, 0, 3)}), 1, "array x of data.npz has no examples"},
 		"counts": {[]string{"x float32 n,3", "z float32 n,2"}, results.Input{Data: writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 4, 3)}), Values: map[string]string{"z": filepath.Join(dir, "long.npy")}}, 1,
 			"inputs have different counts of examples: x from array x of data.npz, 4 examples, and z from long.npy, 5 examples"},
 		"one symbol of two sizes": {[]string{"ids int64 n,seq", "attention_mask int64 n,seq"}, file(map[string]*tensor.Tensor{"ids": numbers(t, tensor.Int64, 1, 8), "attention_mask": numbers(t, tensor.Int64, 1, 7)}), 1,
