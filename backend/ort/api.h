@@ -63,7 +63,7 @@ typedef void (*fn_ReleaseTensorTypeAndShapeInfo)(struct OrtTensorTypeAndShapeInf
 typedef S (*fn_CreateTensorAsOrtValue)(struct OrtAllocator*, const int64_t*, size_t, unsigned, struct OrtValue**);
 typedef S (*fn_GetTensorMutableData)(struct OrtValue*, void**);
 typedef S (*fn_GetTensorSizeInBytes)(const struct OrtValue*, size_t*);
-typedef S (*fn_FillStringTensor)(struct OrtValue*, const char* const*, size_t);
+typedef S (*fn_GetResizedStringTensorElementBuffer)(struct OrtValue*, size_t, size_t, char**);
 typedef S (*fn_GetStringTensorElementLength)(const struct OrtValue*, size_t, size_t*);
 typedef S (*fn_GetStringTensorElement)(const struct OrtValue*, size_t, size_t, void*);
 typedef S (*fn_CreateValue)(const struct OrtValue* const*, size_t, unsigned, struct OrtValue**);
@@ -87,9 +87,17 @@ typedef S (*fn_GetBoundOutputValues)(const struct OrtIoBinding*, struct OrtAlloc
 typedef S (*fn_RunWithBinding)(struct OrtSession*, const struct OrtRunOptions*, const struct OrtIoBinding*);
 typedef void (*fn_ReleaseIoBinding)(struct OrtIoBinding*);
 
+typedef S (*fn_CreateSession)(const struct OrtEnv*, const char*, const struct OrtSessionOptions*, struct OrtSession**);
+typedef void (*fn_ReleaseSession)(struct OrtSession*);
+typedef S (*fn_SessionOptionsSetLoadCancellationFlag)(struct OrtSessionOptions*, _Bool);
 typedef S (*fn_AddFreeDimensionOverrideByName)(struct OrtSessionOptions*, const char*, int64_t);
 typedef S (*fn_SessionEndProfiling)(struct OrtSession*, struct OrtAllocator*, char**);
 typedef S (*fn_SessionGetProfilingStartTimeNs)(const struct OrtSession*, uint64_t*);
+typedef S (*fn_SessionGetMemoryInfoForInputs)(const struct OrtSession*, const struct OrtMemoryInfo**, size_t);
+typedef S (*fn_SessionGetMemoryInfoForOutputs)(const struct OrtSession*, const struct OrtMemoryInfo**, size_t);
+typedef S (*fn_MemoryInfoGetName)(const struct OrtMemoryInfo*, const char**);
+typedef S (*fn_MemoryInfoGetId)(const struct OrtMemoryInfo*, int*);
+typedef void (*fn_MemoryInfoGetDeviceType)(const struct OrtMemoryInfo*, unsigned*);
 typedef S (*fn_CreateAllocator)(const struct OrtSession*, const struct OrtMemoryInfo*, struct OrtAllocator**);
 typedef void (*fn_ReleaseAllocator)(struct OrtAllocator*);
 typedef S (*fn_AllocatorGetStats)(const struct OrtAllocator*, struct OrtKeyValuePairs**);

@@ -23,6 +23,7 @@ static struct OrtStatus* free_list(struct OrtAllocator* a, void* p) { return ORT
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -52,7 +53,7 @@ func (s *Session) Bind(feeds []tensor.Value) (backend.Bound, error) {
 	b.outputs, b.output_count = unsafe.SliceData(out), C.size_t(len(out))
 	b.mode = C.ASSAY_PLAIN
 	bound := &Bound{s: s, b: b}
-	if err := bound.Run(); err != nil {
+	if err := s.run(b.options, in, out); err != nil {
 		bound.Close()
 		return nil, err
 	}
@@ -139,8 +140,13 @@ func dropValues(values []*C.struct_OrtValue) {
 	}
 }
 
+var errClosed = errors.New("the request is closed")
+
 // Run executes the request: one call into C, no allocation.
 func (r *Bound) Run() error {
+	if r.b == nil {
+		return errClosed
+	}
 	if s := C.assay_bound_run(r.b); s != nil {
 		return check("run the model", s)
 	}
@@ -149,6 +155,9 @@ func (r *Bound) Run() error {
 
 // Outputs copies the outputs of the last Run.
 func (r *Bound) Outputs() ([]tensor.Value, error) {
+	if r.b == nil {
+		return nil, errClosed
+	}
 	if r.b.mode == C.ASSAY_PLAIN {
 		return r.s.backend.readValues(unsafe.Slice(r.b.outputs, int(r.b.output_count)))
 	}

@@ -73,22 +73,32 @@ struct OrtStatus* assay_environment(struct OrtEnv** env) {
 	// DisableTelemetryEvents comes too late: only this variable, before the environment exists, keeps the library from writing a device
 	// id and a queue into the user's cache.
 	setenv("ORT_DISABLE_TELEMETRY", "1", 1);
-	const unsigned warning = 2;
-	return ORT(CreateEnvWithCustomLogger)(keep_line, NULL, warning, "assay", env);
+	return ORT(CreateEnvWithCustomLogger)(keep_line, NULL, ASSAY_ORT_LOGGING_LEVEL_WARNING, "assay", env);
 }
 
-static struct sigaction saved_signals[_NSIG];
+// Saves may overlap: the first keeps what was there before any of them.
+static struct {
+	pthread_mutex_t mutex;
+	int depth;
+	struct sigaction saved[_NSIG];
+} signals = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 void assay_save_signals(void) {
-	for (int i = 1; i < _NSIG; i++) sigaction(i, NULL, &saved_signals[i]);
+	pthread_mutex_lock(&signals.mutex);
+	if (signals.depth++ == 0)
+		for (int i = 1; i < _NSIG; i++) sigaction(i, NULL, &signals.saved[i]);
+	pthread_mutex_unlock(&signals.mutex);
 }
 
 void assay_restore_signals(void) {
+	pthread_mutex_lock(&signals.mutex);
+	signals.depth--;
 	for (int i = 1; i < _NSIG; i++) {
 		struct sigaction now;
 		if (i == SIGKILL || i == SIGSTOP || sigaction(i, NULL, &now)) continue;
-		if (now.sa_sigaction != saved_signals[i].sa_sigaction) sigaction(i, &saved_signals[i], NULL);
+		if (now.sa_sigaction != signals.saved[i].sa_sigaction) sigaction(i, &signals.saved[i], NULL);
 	}
+	pthread_mutex_unlock(&signals.mutex);
 }
 
 static void release_values(struct OrtValue** values, size_t n) {

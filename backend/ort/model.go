@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 
 	"assay/backend"
@@ -45,43 +44,19 @@ func lookAtFile(path string) error {
 	return nil
 }
 
-// openError finds the runtime's own words in the binding's error and gives them their code.
-func openError(path string, err error, log string) error {
-	message := err.Error()
-	for _, prefix := range []string{"Error creating C session from file: ", "Error creating session: ", "Error creating C session: "} {
-		message = strings.TrimPrefix(message, prefix)
-	}
-	message = strings.TrimSpace(message)
+// openError says what the runtime said of a model, without the binding's steps before it.
+func openError(path string, code backend.Code, err error, log string) error {
+	message := strings.TrimPrefix(err.Error(), "Error creating C session from file: ")
 	if i := strings.Index(message, " failed:"); strings.HasPrefix(message, "Load model from") && i > 0 {
-		message = strings.TrimSpace(message[i+len(" failed:"):])
+		message = message[i+len(" failed:"):]
 	}
-	e := &backend.Error{Op: "load " + path, Code: codeOf(message), Message: message}
-	if e.Code == backend.CodeInvalidProtobuf {
-		e.Message += "; the file is no ONNX model, or it is truncated"
+	message = plain(message)
+	e := &backend.Error{Op: "load " + path, Code: code, Message: message}
+	if code == backend.CodeInvalidProtobuf {
+		e.Message += ": the file is no ONNX model, or it is truncated"
 	}
 	if !strings.Contains(message, log) {
 		e.Log = log
 	}
 	return e
-}
-
-// codes recognise what the binding drops: it keeps the message of a failed session and loses its code.
-var codes = []struct {
-	pattern *regexp.Regexp
-	code    backend.Code
-}{
-	{regexp.MustCompile(`Protobuf parsing failed|does not have a graph`), backend.CodeInvalidProtobuf},
-	{regexp.MustCompile(`Could not find an implementation for|is not implemented|not implemented`), backend.CodeNotImplemented},
-	{regexp.MustCompile(`is not a registered function/op|No Op registered|No opset import|Opset \d+ is under development|unsupported|Unsupported`), backend.CodeNotImplemented},
-	{regexp.MustCompile(`[Tt]his is an invalid model|invalid graph|Type Error|Node .* has .* inputs? .* expected|ShapeInferenceError|TypeInferenceError`), backend.CodeInvalidGraph},
-	{regexp.MustCompile(`doesn't exist|No such file`), backend.CodeNoSuchFile},
-}
-
-func codeOf(message string) backend.Code {
-	for _, c := range codes {
-		if c.pattern.MatchString(message) {
-			return c.code
-		}
-	}
-	return backend.CodeFail
 }

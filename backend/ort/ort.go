@@ -15,7 +15,7 @@ static const char* build_info(void) { return ORT(GetBuildInfoString)(); }
 static struct OrtStatus* providers(char*** names, int* n) { return ORT(GetAvailableProviders)(names, n); }
 static void release_providers(char** names, int n) { struct OrtStatus* s = ORT(ReleaseAvailableProviders)(names, n); if (s) ORT(ReleaseStatus)(s); }
 static struct OrtStatus* default_allocator(struct OrtAllocator** a) { return ORT(GetAllocatorWithDefaultOptions)(a); }
-static struct OrtStatus* cpu_memory(struct OrtMemoryInfo** m) { return ORT(CreateCpuMemoryInfo)(0, 0, m); } // device allocator, default memory
+static struct OrtStatus* cpu_memory(struct OrtMemoryInfo** m) { return ORT(CreateCpuMemoryInfo)(ASSAY_OrtDeviceAllocator, ASSAY_OrtMemTypeDefault, m); }
 static char* load_library(const char* path) { return dlopen(path, RTLD_LAZY | RTLD_GLOBAL) ? NULL : dlerror(); }
 */
 import "C"
@@ -106,6 +106,10 @@ func (b *Backend) initialize(library string) error {
 // Info describes the loaded library.
 func (b *Backend) Info() backend.Info { return b.info }
 
+// Log returns the runtime's log, oldest line first, at most the last 256; none of it goes to the terminal. A line begins with the letter of its
+// severity: W, E or F (warning, error, fatal).
+func (b *Backend) Log() []string { return logSince(0) }
+
 // Close leaves the environment to the process's end: threads of providers may still look at it.
 func (b *Backend) Close() error { return nil }
 
@@ -130,21 +134,5 @@ func check(op string, s *C.struct_OrtStatus) error {
 		return nil
 	}
 	defer C.status_release(s)
-	return &backend.Error{Op: op, Code: backend.Code(C.status_code(s)), Message: strings.TrimSpace(C.GoString(C.status_message(s)))}
-}
-
-// logMark and errorsSince give the runtime's own words about what happened in between.
-func logMark() C.uint64_t { return C.assay_log_mark() }
-
-// errorsSince returns the last error lines of the log after mark, the cause of a failure that the status leaves out.
-func errorsSince(mark C.uint64_t) string {
-	text := C.assay_log_since(mark)
-	defer C.free(unsafe.Pointer(text))
-	var lines []string
-	for _, line := range strings.Split(C.GoString(text), "\n") {
-		if strings.HasPrefix(line, "E ") || strings.HasPrefix(line, "F ") {
-			lines = append(lines, line[2:])
-		}
-	}
-	return strings.Join(lines[max(0, len(lines)-2):], "; ")
+	return &backend.Error{Op: op, Code: backend.Code(C.status_code(s)), Message: plain(C.GoString(C.status_message(s)))}
 }

@@ -378,17 +378,15 @@ func TestSequencesAndMapsRoundTrip(t *testing.T) {
 	}
 }
 
-func TestProfilingAndAllocatorStatistics(t *testing.T) {
+func TestProfilingEndsWithAFile(t *testing.T) {
+	before := time.Now()
 	s := session(t, "mnist.onnx", backend.Options{ProfilePrefix: filepath.Join(t.TempDir(), "profile")}).(*Session)
 	if _, err := s.Run(t.Context(), zeros(t, s)); err != nil {
 		t.Fatal(err)
 	}
-	if ns, err := s.ProfilingStart(); err != nil || ns == 0 {
-		t.Errorf("start %d, %v", ns, err)
-	}
-	stats, err := s.AllocatorStats()
-	if err != nil || stats["MaxInUse"] == "" || stats["MaxInUse"] == "0" {
-		t.Errorf("%v, %v", stats, err)
+	ns, err := s.ProfilingStart()
+	if start := time.Unix(0, int64(ns)); err != nil || start.Before(before) || start.After(time.Now()) {
+		t.Errorf("the profile began at %v, %v; want a time after %v", start, err, before)
 	}
 	file, err := s.EndProfiling()
 	if err != nil {
@@ -396,6 +394,33 @@ func TestProfilingAndAllocatorStatistics(t *testing.T) {
 	}
 	if profile, err := os.ReadFile(file); err != nil || !strings.Contains(string(profile), `"op_name" : "Conv"`) {
 		t.Errorf("%s: %v\n%.400s", file, err, profile)
+	}
+	plain := session(t, "mnist.onnx", backend.Options{}).(*Session)
+	if file, err := plain.EndProfiling(); err == nil || !strings.Contains(err.Error(), "no profile was begun") {
+		t.Errorf("a profile that was never begun: %q, %v", file, err)
+	}
+}
+
+func TestAllocatorsCount(t *testing.T) {
+	s := session(t, "light_squeezenet.onnx", backend.Options{}).(*Session)
+	if _, err := s.Run(t.Context(), zeros(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	stats, err := s.AllocatorStats()
+	if err != nil || len(stats) != 1 {
+		t.Fatalf("%v, %v", stats, err)
+	}
+	if m := stats[0].Memory; m != (Memory{Allocator: "Cpu", Device: "cpu"}) {
+		t.Errorf("%+v", m)
+	}
+	// Its largest activation is 64 x 111 x 111 float32; with its input and output there must be more.
+	if peak := stats[0].Counters["MaxInUse"]; peak < 64*111*111*4 || peak > 1<<28 {
+		t.Errorf("at most %d bytes in use", peak)
+	}
+	for name, memory := range map[string]func() ([]Memory, error){"inputs": s.InputMemory, "outputs": s.OutputMemory} {
+		if m, err := memory(); err != nil || !reflect.DeepEqual(m, []Memory{{Allocator: "Cpu", Device: "cpu"}}) {
+			t.Errorf("%s live in %+v, %v", name, m, err)
+		}
 	}
 }
 

@@ -18,19 +18,6 @@ static struct OrtStatus* node(const struct OrtEpAssignedNode* n, const char** na
 	if (!s) s = ORT(EpAssignedNode_GetDomain)(n, domain);
 	return s ? s : ORT(EpAssignedNode_GetOperatorType)(n, type);
 }
-static struct OrtStatus* end_profiling(struct OrtSession* s, struct OrtAllocator* a, char** file) { return ORT(SessionEndProfiling)(s, a, file); }
-static struct OrtStatus* profiling_start(const struct OrtSession* s, uint64_t* ns) { return ORT(SessionGetProfilingStartTimeNs)(s, ns); }
-static struct OrtStatus* free_text(struct OrtAllocator* a, void* p) { return ORT(AllocatorFree)(a, p); }
-static struct OrtStatus* stats(const struct OrtSession* s, const struct OrtMemoryInfo* m, struct OrtKeyValuePairs** kv) {
-	struct OrtAllocator* a;
-	struct OrtStatus* st = ORT(CreateAllocator)(s, m, &a);
-	if (st) return st;
-	st = ORT(AllocatorGetStats)(a, kv);
-	ORT(ReleaseAllocator)(a);
-	return st;
-}
-static void pairs(const struct OrtKeyValuePairs* kv, const char* const** keys, const char* const** values, size_t* n) { ORT(GetKeyValuePairs)(kv, keys, values, n); }
-static void pairs_release(struct OrtKeyValuePairs* kv) { ORT(ReleaseKeyValuePairs)(kv); }
 */
 import "C"
 
@@ -62,40 +49,6 @@ func (s *Session) Placement() ([]backend.Node, error) {
 			}
 			out = append(out, backend.Node{Name: C.GoString(name), OpType: C.GoString(opType), Domain: C.GoString(domain), Provider: C.GoString(provider)})
 		}
-	}
-	return out, nil
-}
-
-// EndProfiling closes the profile that Options.ProfilePrefix began and returns its file.
-func (s *Session) EndProfiling() (string, error) {
-	var file *C.char
-	if err := check("end profiling", C.end_profiling(s.session, s.backend.allocator, &file)); err != nil {
-		return "", err
-	}
-	path := C.GoString(file)
-	return path, check("free a name", C.free_text(s.backend.allocator, unsafe.Pointer(file)))
-}
-
-// ProfilingStart is the profile's zero in nanoseconds of the runtime's steady clock (CLOCK_MONOTONIC on Linux).
-func (s *Session) ProfilingStart() (uint64, error) {
-	var ns C.uint64_t
-	err := check("ask for the profile's start", C.profiling_start(s.session, &ns))
-	return uint64(ns), err
-}
-
-// AllocatorStats gives the CPU arena's counters by the runtime's names (InUse, MaxInUse, NumAllocs, TotalAllocated...), in bytes or counts.
-func (s *Session) AllocatorStats() (map[string]string, error) {
-	var kv *C.struct_OrtKeyValuePairs
-	if err := check("ask the allocator", C.stats(s.session, s.backend.cpu, &kv)); err != nil {
-		return nil, err
-	}
-	defer C.pairs_release(kv)
-	var keys, values **C.char
-	var n C.size_t
-	C.pairs(kv, &keys, &values, &n)
-	out := map[string]string{}
-	for i, key := range unsafe.Slice(keys, int(n)) {
-		out[C.GoString(key)] = C.GoString(unsafe.Slice(values, int(n))[i])
 	}
 	return out, nil
 }

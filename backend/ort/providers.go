@@ -28,7 +28,7 @@ var remedies = map[string]string{
 
 // appendProvider asks for the provider. Its failure carries the cause, which the runtime often tells its log alone.
 func (b *Backend) appendProvider(options *binding.SessionOptions, p backend.Provider) error {
-	name := strings.ToLower(p.Name)
+	name := strings.TrimSuffix(strings.ToLower(p.Name), "executionprovider")
 	if name == "" || name == "cpu" {
 		if len(p.Options) > 0 {
 			return fmt.Errorf("provider cpu takes no options, got %s; set session entries with --session-config", strings.Join(slices.Sorted(maps.Keys(p.Options)), ", "))
@@ -72,7 +72,7 @@ func (b *Backend) tryProvider(options *binding.SessionOptions, name string, p ba
 	}
 	full, known := generic[name]
 	if !known {
-		full = p.Name
+		full = p.Name // the runtime may know one that we do not
 	}
 	values := p.Options
 	if values == nil {
@@ -81,21 +81,16 @@ func (b *Backend) tryProvider(options *binding.SessionOptions, name string, p ba
 	return options.AppendExecutionProvider(full, values)
 }
 
+// providerError gives the runtime's reason, the cause from its log, and the way out.
 func (b *Backend) providerError(name string, err error, log string) error {
+	has := "this library has " + strings.Join(b.info.Providers, ", ")
+	if strings.Contains(err.Error(), "Unknown provider name") {
+		return fmt.Errorf("provider %s is not known; %s", name, has)
+	}
 	remedy := remedies[name]
-	switch {
-	case strings.Contains(err.Error(), "Unknown provider name"):
-		return fmt.Errorf("provider %s is not known; this library has %s", name, strings.Join(b.info.Providers, ", "))
-	case remedy == "":
-		remedy = "this library has " + strings.Join(b.info.Providers, ", ")
+	if remedy == "" {
+		remedy = has
 	}
-	return &backend.Error{Op: "provider " + name + " cannot start", Code: backend.CodeEPFail, Message: lastClause(err.Error()) + "; " + remedy, Log: log}
-}
-
-// lastClause drops what the binding says of its own steps before the runtime's message.
-func lastClause(s string) string {
-	if i := strings.LastIndex(s, ": "); i >= 0 && i+2 < len(s) && strings.HasPrefix(s, "Error ") {
-		return s[i+2:]
-	}
-	return s
+	cause := &backend.Error{Op: "provider " + name + " cannot start", Code: backend.CodeEPFail, Message: plain(err.Error()), Log: log}
+	return fmt.Errorf("%w; %s", cause, remedy)
 }

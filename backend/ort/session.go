@@ -6,47 +6,12 @@ package ort
 #include <stdlib.h>
 #include "bridge.h"
 
-static struct OrtStatus* io_count(const struct OrtSession* s, int output, size_t* n) {
-	return output ? ORT(SessionGetOutputCount)(s, n) : ORT(SessionGetInputCount)(s, n);
-}
-static struct OrtStatus* io_name(const struct OrtSession* s, int output, size_t i, struct OrtAllocator* a, char** name) {
-	return output ? ORT(SessionGetOutputName)(s, i, a, name) : ORT(SessionGetInputName)(s, i, a, name);
-}
-static struct OrtStatus* io_type(const struct OrtSession* s, int output, size_t i, struct OrtTypeInfo** info) {
-	return output ? ORT(SessionGetOutputTypeInfo)(s, i, info) : ORT(SessionGetInputTypeInfo)(s, i, info);
-}
-static void type_release(struct OrtTypeInfo* t) { ORT(ReleaseTypeInfo)(t); }
-static struct OrtStatus* type_kind(const struct OrtTypeInfo* t, unsigned* kind) { return ORT(GetOnnxTypeFromTypeInfo)(t, kind); }
-
-// type_inside gives what a sequence or an optional holds.
-static struct OrtStatus* type_inside(const struct OrtTypeInfo* t, int optional, struct OrtTypeInfo** inside) {
-	const struct OrtSequenceTypeInfo* sequence = NULL;
-	const struct OrtOptionalTypeInfo* maybe = NULL;
-	struct OrtStatus* s = optional ? ORT(CastTypeInfoToOptionalTypeInfo)(t, &maybe) : ORT(CastTypeInfoToSequenceTypeInfo)(t, &sequence);
-	*inside = NULL;
-	if (s) return s;
-	if (maybe) return ORT(GetOptionalContainedTypeInfo)(maybe, inside);
-	if (sequence) return ORT(GetSequenceElementType)(sequence, inside);
-	return NULL;
-}
-
-// tensor_type fills the element type, the dimensions and their symbols, which live as long as t.
-static struct OrtStatus* tensor_type(const struct OrtTypeInfo* t, unsigned* type, int64_t* dims, const char** symbols, size_t max, size_t* rank) {
-	const struct OrtTensorTypeAndShapeInfo* info = NULL;
-	struct OrtStatus* s = ORT(CastTypeInfoToTensorInfo)(t, &info);
-	*rank = 0;
-	if (s || !info) return s;
-	s = ORT(GetTensorElementType)(info, type);
-	if (!s) s = ORT(GetDimensionsCount)(info, rank);
-	if (s || *rank > max) return s;
-	s = ORT(GetDimensions)(info, dims, *rank);
-	if (!s) s = ORT(GetSymbolicDimensions)(info, symbols, *rank);
-	return s;
-}
 static struct OrtStatus* allocator_free(struct OrtAllocator* a, void* p) { return ORT(AllocatorFree)(a, p); }
-static struct OrtStatus* run_options(struct OrtRunOptions** o) { return ORT(CreateRunOptions)(o); }
-static void run_options_release(struct OrtRunOptions* o) { ORT(ReleaseRunOptions)(o); }
-static struct OrtStatus* terminate(struct OrtRunOptions* o) { return ORT(RunOptionsSetTerminate)(o); }
+static struct OrtStatus* create_session(struct OrtEnv* env, const char* path, const struct OrtSessionOptions* o, struct OrtSession** s) {
+	return ORT(CreateSession)(env, path, o, s);
+}
+static void release_session(struct OrtSession* s) { ORT(ReleaseSession)(s); }
+static struct OrtStatus* cancel_load(struct OrtSessionOptions* o) { return ORT(SessionOptionsSetLoadCancellationFlag)(o, 1); }
 static struct OrtStatus* run(struct OrtSession* s, struct OrtRunOptions* o, const char** in_names, struct OrtValue** in, size_t in_count,
                              const char** out_names, size_t out_count, struct OrtValue** out) {
 	return ORT(Run)(s, o, in_names, (const struct OrtValue* const*)in, in_count, out_names, out_count, out);
@@ -57,8 +22,10 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	binding "github.com/yalue/onnxruntime_go"
@@ -72,40 +39,76 @@ type Session struct {
 	backend         *Backend
 	owner           *binding.DynamicAdvancedSession
 	session         *C.struct_OrtSession
-	options         *C.struct_OrtRunOptions // shared by all runs; carries the terminate flag
+	options         *C.struct_OrtRunOptions // of bound requests; carries the terminate flag
 	inputs, outputs []backend.ValueInfo
 	inputNames      []*C.char // C memory
 	outputNames     []*C.char
+	ran             atomic.Bool
 	closeOnce       sync.Once
+
+	mu         sync.Mutex
+	terminated bool
+	running    map[*C.struct_OrtRunOptions]bool // of calls of Run under way
 }
 
-// Open loads a model. A provider that cannot be had ends it: nothing falls back to the CPU unseen.
-func (b *Backend) Open(_ context.Context, path string, o backend.Options) (backend.Session, error) {
-	if err := lookAtFile(path); err != nil {
+// Open loads a model. A provider that cannot be had ends it: nothing falls back to the CPU unseen. The end of ctx ends loading where the
+// runtime looks for it, between steps.
+func (b *Backend) Open(ctx context.Context, path string, o backend.Options) (backend.Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("load %s: %w", path, err)
+	}
+	if err := errors.Join(lookAtFile(path), checkFreeDimensions(path, o.FreeDimensions)); err != nil {
 		return nil, err
 	}
+	C.assay_save_signals()
+	defer C.assay_restore_signals() // some providers install handlers of their own, over Go's
 	options, err := b.sessionOptions(o)
 	if err != nil {
 		return nil, err
 	}
 	defer options.Destroy()
-	C.assay_save_signals()
-	defer C.assay_restore_signals() // some providers install handlers of their own, over Go's
-	mark := logMark()
-	owner, err := binding.NewDynamicAdvancedSession(path, nil, nil, options)
+	owner, err := b.load(ctx, path, options)
 	if err != nil {
-		return nil, openError(path, err, errorsSince(mark))
+		return nil, err
 	}
-	s := &Session{backend: b, owner: owner}
+	s := &Session{backend: b, owner: owner, running: map[*C.struct_OrtRunOptions]bool{}}
 	if err := s.describe(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("describe %s: %w", path, err)
 	}
-	if err := s.checkFreeDimensions(b, path, o); err != nil {
-		s.Close()
+	return s, nil
+}
+
+func (b *Backend) load(ctx context.Context, path string, options *binding.SessionOptions) (*binding.DynamicAdvancedSession, error) {
+	p, err := optionsPointer(options)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	o := (*C.struct_OrtSessionOptions)(p)
+	stop := onCancel(ctx, func() { _ = check("cancel loading", C.cancel_load(o)) })
+	mark := logMark()
+	owner, err := binding.NewDynamicAdvancedSession(path, nil, nil, options)
+	stop()
+	if err == nil {
+		return owner, nil
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("load %s: %w", path, context.Cause(ctx))
+	}
+	return nil, openError(path, b.codeOf(path, o), err, errorsSince(mark))
+}
+
+// codeOf loads the model once more without the binding, which drops the code of a refusal.
+func (b *Backend) codeOf(path string, options *C.struct_OrtSessionOptions) backend.Code {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var s *C.struct_OrtSession
+	var e *backend.Error
+	if err := check("load", C.create_session(b.env, name, options, &s)); errors.As(err, &e) {
+		return e.Code
+	}
+	C.release_session(s)
+	return backend.CodeFail
 }
 
 // describe reads the model's inputs and outputs once.
@@ -115,7 +118,7 @@ func (s *Session) describe() error {
 		return err
 	}
 	s.session = (*C.struct_OrtSession)(p)
-	if err := check("make run options", C.run_options(&s.options)); err != nil {
+	if s.options, err = newRunOptions(); err != nil {
 		return err
 	}
 	if s.inputs, s.inputNames, err = s.values(0); err != nil {
@@ -125,119 +128,55 @@ func (s *Session) describe() error {
 	return err
 }
 
-func (s *Session) values(output C.int) ([]backend.ValueInfo, []*C.char, error) {
-	var n C.size_t
-	if err := check("count values", C.io_count(s.session, output, &n)); err != nil {
-		return nil, nil, err
-	}
-	infos := make([]backend.ValueInfo, n)
-	names := cArray[*C.char](int(n))
-	for i := range infos {
-		if err := check("name a value", C.io_name(s.session, output, C.size_t(i), s.backend.allocator, &names[i])); err != nil {
-			return nil, names, err
-		}
-		infos[i].Name = C.GoString(names[i])
-		var t *C.struct_OrtTypeInfo
-		if err := check("type a value", C.io_type(s.session, output, C.size_t(i), &t)); err != nil {
-			return nil, names, err
-		}
-		err := describeType(t, &infos[i])
-		C.type_release(t)
-		if err != nil {
-			return nil, names, fmt.Errorf("%s: %w", infos[i].Name, err)
-		}
-	}
-	return infos, names, nil
-}
-
-// describeType fills in kind, element type and dimensions; an optional is described by what it may hold.
-func describeType(t *C.struct_OrtTypeInfo, info *backend.ValueInfo) error {
-	var kind C.unsigned
-	if err := check("look at a type", C.type_kind(t, &kind)); err != nil {
-		return err
-	}
-	switch kind {
-	case onnxTensor:
-		return describeTensor(t, info)
-	case onnxMap:
-		info.Kind = tensor.KindMap
-		return nil
-	case onnxSequence, onnxOptional:
-		var inside *C.struct_OrtTypeInfo
-		optional := C.int(0)
-		if kind == onnxOptional {
-			optional = 1
-		}
-		if err := check("look into a type", C.type_inside(t, optional, &inside)); err != nil || inside == nil {
-			return err
-		}
-		defer func() {
-			if optional == 0 { // what an optional holds belongs to it
-				C.type_release(inside)
-			}
-		}()
-		if err := describeType(inside, info); err != nil {
-			return err
-		}
-		if kind == onnxSequence {
-			info.Kind, info.Dims = tensor.KindSequence, nil
-		}
-		return nil
-	}
-	return fmt.Errorf("values of the runtime's kind %d are not supported", kind)
-}
-
-func describeTensor(t *C.struct_OrtTypeInfo, info *backend.ValueInfo) error {
-	var dtype C.unsigned
-	var dims [maxRank]C.int64_t
-	var rank C.size_t
-	symbols := cArray[*C.char](maxRank)
-	defer C.free(unsafe.Pointer(unsafe.SliceData(symbols)))
-	if err := check("look at a tensor's type", C.tensor_type(t, &dtype, &dims[0], (**C.char)(unsafe.SliceData(symbols)), maxRank, &rank)); err != nil {
-		return err
-	}
-	if rank > maxRank {
-		return fmt.Errorf("%d dimensions; at most %d are supported", rank, maxRank)
-	}
-	info.Kind, info.DType = tensor.KindTensor, tensor.DType(dtype)
-	info.Dims = make([]backend.Dim, rank)
-	for i := range info.Dims {
-		info.Dims[i] = backend.Dim{Size: int64(dims[i])}
-		if symbols[i] != nil {
-			info.Dims[i].Symbol = C.GoString(symbols[i])
-		}
-	}
-	return nil
-}
-
 // Inputs describes what Run takes, in its order.
 func (s *Session) Inputs() []backend.ValueInfo { return s.inputs }
 
 // Outputs describes what Run gives, in its order.
 func (s *Session) Outputs() []backend.ValueInfo { return s.outputs }
 
-// Run executes the model once; outputs are copied into Go's memory.
-func (s *Session) Run(_ context.Context, feeds []tensor.Value) ([]tensor.Value, error) {
+// Run executes the model once; outputs are copied into Go's memory. The end of ctx ends it between two nodes of the model.
+func (s *Session) Run(ctx context.Context, feeds []tensor.Value) ([]tensor.Value, error) {
 	in, err := s.newFeeds(feeds)
 	if err != nil {
 		return nil, err
 	}
 	defer freeValues(in)
+	options, release, err := s.cancellable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	out := cArray[*C.struct_OrtValue](len(s.outputs))
 	defer freeValues(out)
-	if err := s.run(in, out); err != nil {
+	if err := s.run(options, in, out); err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("run the model: %w", context.Cause(ctx))
+		}
 		return nil, err
 	}
 	return s.backend.readValues(out)
 }
 
-func (s *Session) run(in, out []*C.struct_OrtValue) error {
-	return check("run the model", C.run(s.session, s.options, unsafe.SliceData(s.inputNames), unsafe.SliceData(in), C.size_t(len(in)),
+func (s *Session) run(options *C.struct_OrtRunOptions, in, out []*C.struct_OrtValue) error {
+	defer s.keepSignals()()
+	return check("run the model", C.run(s.session, options, unsafe.SliceData(s.inputNames), unsafe.SliceData(in), C.size_t(len(in)),
 		unsafe.SliceData(s.outputNames), C.size_t(len(out)), unsafe.SliceData(out)))
+}
+
+// keepSignals guards the first execution, at which a provider may still start libraries that install signal handlers.
+func (s *Session) keepSignals() (restore func()) {
+	if s.ran.Swap(true) {
+		return func() {}
+	}
+	C.assay_save_signals()
+	return func() { C.assay_restore_signals() }
 }
 
 // newFeeds copies feeds into the runtime's memory; the slice itself is C memory too.
 func (s *Session) newFeeds(feeds []tensor.Value) ([]*C.struct_OrtValue, error) {
+	if s.session == nil {
+		return nil, errors.New("the session is closed")
+	}
 	if len(feeds) != len(s.inputs) {
 		return nil, fmt.Errorf("the model takes %d inputs, got %d", len(s.inputs), len(feeds))
 	}
@@ -273,9 +212,6 @@ func (b *Backend) readValues(values []*C.struct_OrtValue) ([]tensor.Value, error
 	return out, nil
 }
 
-// Terminate makes running and later requests fail.
-func (s *Session) Terminate() error { return check("terminate", C.terminate(s.options)) }
-
 // Close releases the model. Requests bound to it must be closed before.
 func (s *Session) Close() (err error) {
 	s.closeOnce.Do(func() {
@@ -288,8 +224,9 @@ func (s *Session) Close() (err error) {
 			C.free(unsafe.Pointer(unsafe.SliceData(names)))
 		}
 		if s.options != nil {
-			C.run_options_release(s.options)
+			releaseRunOptions(s.options)
 		}
+		s.session = nil
 		err = s.owner.Destroy()
 	})
 	return err

@@ -12,7 +12,7 @@ static struct OrtStatus* tensor_new(struct OrtAllocator* a, const int64_t* shape
 }
 static struct OrtStatus* tensor_data(struct OrtValue* v, void** data) { return ORT(GetTensorMutableData)(v, data); }
 static struct OrtStatus* tensor_bytes(const struct OrtValue* v, size_t* n) { return ORT(GetTensorSizeInBytes)(v, n); }
-static struct OrtStatus* fill_strings(struct OrtValue* v, const char* const* s, size_t n) { return ORT(FillStringTensor)(v, s, n); }
+static struct OrtStatus* string_buffer(struct OrtValue* v, size_t i, size_t n, char** s) { return ORT(GetResizedStringTensorElementBuffer)(v, i, n, s); }
 static struct OrtStatus* string_length(const struct OrtValue* v, size_t i, size_t* n) { return ORT(GetStringTensorElementLength)(v, i, n); }
 static struct OrtStatus* string_element(const struct OrtValue* v, size_t n, size_t i, void* s) { return ORT(GetStringTensorElement)(v, n, i, s); }
 static struct OrtStatus* value_new(const struct OrtValue* const* items, size_t n, unsigned kind, struct OrtValue** v) { return ORT(CreateValue)(items, n, kind, v); }
@@ -37,36 +37,29 @@ static struct OrtStatus* tensor_shape(const struct OrtValue* v, unsigned* type, 
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
 	"assay/tensor"
 )
 
-// The runtime's kinds of values (ONNXType).
-const (
-	onnxTensor   = 1
-	onnxSequence = 2
-	onnxMap      = 3
-	onnxOptional = 6
-)
-
 const maxRank = 32
 
-// newValue copies a value into the runtime's own memory. The caller releases it. An empty optional gives nil.
+// newValue copies a value into the runtime's own memory. The caller releases it.
 func (b *Backend) newValue(v tensor.Value) (*C.struct_OrtValue, error) {
 	switch v.Kind {
 	case tensor.KindTensor:
 		return b.newTensor(v.Tensor)
 	case tensor.KindSequence:
 		if len(v.Items) == 0 {
-			return nil, fmt.Errorf("the runtime's C API cannot make an empty sequence")
+			return nil, errors.New("the runtime's C API cannot make an empty sequence")
 		}
-		return b.newCompound(v.Items, onnxSequence)
+		return b.newCompound(v.Items, C.ASSAY_ONNX_TYPE_SEQUENCE)
 	case tensor.KindMap:
-		return b.newCompound([]tensor.Value{tensor.Of(v.Keys), tensor.Of(v.Values)}, onnxMap)
+		return b.newCompound([]tensor.Value{tensor.Of(v.Keys), tensor.Of(v.Values)}, C.ASSAY_ONNX_TYPE_MAP)
 	}
-	return nil, fmt.Errorf("the runtime's C API cannot make an empty optional")
+	return nil, errors.New("the runtime's C API cannot make an empty optional")
 }
 
 func (b *Backend) newCompound(items []tensor.Value, kind C.unsigned) (*C.struct_OrtValue, error) {
@@ -92,6 +85,9 @@ func (b *Backend) newCompound(items []tensor.Value, kind C.unsigned) (*C.struct_
 }
 
 func (b *Backend) newTensor(t *tensor.Tensor) (*C.struct_OrtValue, error) {
+	if t == nil {
+		return nil, errors.New("no tensor was given")
+	}
 	want, err := tensor.ByteSize(t.DType, t.Shape)
 	if err != nil {
 		return nil, err
@@ -125,24 +121,19 @@ func (b *Backend) emptyTensor(d tensor.DType, shape []int64) (*C.struct_OrtValue
 		dims[i] = C.int64_t(n)
 	}
 	var v *C.struct_OrtValue
-	err := check("make a tensor", C.tensor_new(b.allocator, &dims[0], C.size_t(len(shape)), C.unsigned(d), &v))
+	err := check("make a tensor", C.tensor_new(b.allocator, &dims[0], C.size_t(len(shape)), toRuntime(d), &v))
 	return v, err
 }
 
 func fillStrings(v *C.struct_OrtValue, strings []string) error {
-	if len(strings) == 0 {
-		return nil
-	}
-	list := cArray[*C.char](len(strings))
-	defer C.free(unsafe.Pointer(unsafe.SliceData(list)))
 	for i, s := range strings {
-		list[i] = C.CString(s)
+		var buffer *C.char
+		if err := check("make a string", C.string_buffer(v, C.size_t(i), C.size_t(len(s)), &buffer)); err != nil {
+			return err
+		}
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(buffer)), len(s)), s)
 	}
-	err := check("fill a string tensor", C.fill_strings(v, (**C.char)(unsafe.SliceData(list)), C.size_t(len(list))))
-	for _, s := range list {
-		C.free(unsafe.Pointer(s))
-	}
-	return err
+	return nil
 }
 
 // cArray allocates n zero pointers in C memory; the caller frees its data.
@@ -168,16 +159,19 @@ func (b *Backend) readValue(v *C.struct_OrtValue) (tensor.Value, error) {
 		return tensor.Value{}, err
 	}
 	switch kind {
-	case onnxTensor:
+	case C.ASSAY_ONNX_TYPE_TENSOR:
 		t, err := readTensor(v)
 		return tensor.Of(t), err
-	case onnxSequence:
+	case C.ASSAY_ONNX_TYPE_SEQUENCE:
 		items, err := b.readItems(v)
 		return tensor.Value{Kind: tensor.KindSequence, Items: items}, err
-	case onnxMap:
+	case C.ASSAY_ONNX_TYPE_MAP:
 		items, err := b.readItems(v)
-		if err != nil || len(items) != 2 {
-			return tensor.Value{}, fmt.Errorf("a map of %d parts: %w", len(items), err)
+		if err != nil {
+			return tensor.Value{}, err
+		}
+		if len(items) != 2 {
+			return tensor.Value{}, fmt.Errorf("a map of %d parts", len(items))
 		}
 		return tensor.Value{Kind: tensor.KindMap, Keys: items[0].Tensor, Values: items[1].Tensor}, nil
 	}
@@ -220,7 +214,7 @@ func shapeOf(v *C.struct_OrtValue) (tensor.DType, []int64, error) {
 	for i := range shape {
 		shape[i] = int64(dims[i])
 	}
-	return tensor.DType(dtype), shape, nil
+	return fromRuntime(dtype), shape, nil
 }
 
 func readTensor(v *C.struct_OrtValue) (*tensor.Tensor, error) {

@@ -1,5 +1,6 @@
-// Command apigen writes api_offsets.h: where each function that api.h declares stands in ONNX Runtime's function table, and the version
-// of the table. The C compiler says so (offsetof over the header in the binding's own module) and checks each prototype on the way.
+// Command apigen writes api_offsets.h: where each function that api.h declares stands in ONNX Runtime's function table, the version of the
+// table, and the values of the constants that this package uses. The C compiler says so (offsetof over the header in the binding's own
+// module) and checks each prototype on the way.
 //
 // Usage: apigen [-o api_offsets.h], in the folder of api.h.
 package main
@@ -16,6 +17,23 @@ import (
 )
 
 const binding = "github.com/yalue/onnxruntime_go"
+
+// constants are the header's enumerators that package ort needs, by their own names.
+var constants = strings.Fields(`
+	ORT_LOGGING_LEVEL_WARNING
+	ORT_DISABLE_ALL ORT_ENABLE_BASIC ORT_ENABLE_EXTENDED ORT_ENABLE_LAYOUT ORT_ENABLE_ALL
+	OrtDeviceAllocator OrtMemTypeDefault
+	OrtMemoryInfoDeviceType_CPU OrtMemoryInfoDeviceType_GPU OrtMemoryInfoDeviceType_FPGA OrtMemoryInfoDeviceType_NPU
+	ONNX_TYPE_TENSOR ONNX_TYPE_SEQUENCE ONNX_TYPE_MAP ONNX_TYPE_OPTIONAL
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64 ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX64 ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX128
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FN ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FNUZ
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2FNUZ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT4
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_INT4 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT4E2M1 ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E8M0
+	ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT2 ONNX_TENSOR_ELEMENT_DATA_TYPE_INT2`)
 
 func main() {
 	out := flag.String("o", "api_offsets.h", "file to write, - for standard output")
@@ -75,6 +93,10 @@ func programFor(declarations string) []byte {
 		name := m[1]
 		fmt.Fprintf(&b, "  _Static_assert(__builtin_types_compatible_p(__typeof__(((OrtApi*)0)->%s), fn_%s), \"prototype of %s\");\n", name, name, name)
 		fmt.Fprintf(&b, "  printf(\"#define ORT_OFFSET_%s %%zu\\n\", offsetof(OrtApi, %s));\n", name, name)
+	}
+	b.WriteString("  printf(\"\\n\");\n")
+	for _, name := range constants {
+		fmt.Fprintf(&b, "  printf(\"#define ASSAY_%s %%d\\n\", (int)%s);\n", name, name)
 	}
 	b.WriteString("  return 0;\n}\n")
 	return b.Bytes()
