@@ -9,8 +9,8 @@ import (
 // StarterInput is an input of a model as the starter file describes it.
 type StarterInput struct {
 	Name string
-	Type string // float32[batch 3 224 224]
-	Dims []string
+	Type string   // float32[batch 3 224 224]
+	Dims []string // names of its open dimensions, without the batch axis
 }
 
 // Starter returns a commented experiment for a model: valid as it is, with what else could be said beside it, commented out. model is the
@@ -77,21 +77,17 @@ func writeStarterInputs(b *strings.Builder, inputs []StarterInput) {
 	}
 	b.WriteString("\n# Inputs of requests are generated from the model's types and names, unless data (an .npz file with one array an input) or\n" +
 		"# single values are given. The model takes:\n")
-	var dims []string
-	seen := map[string]bool{}
+	open := ""
 	for _, in := range inputs {
 		fmt.Fprintf(b, "#   %s %s\n", comment(in.Name), comment(in.Type))
-		for _, d := range in.Dims {
-			if !seen[d] {
-				dims = append(dims, yamlText(d)+": 16")
-			}
-			seen[d] = true
+		if open == "" && len(in.Dims) > 0 {
+			open = in.Dims[0]
 		}
 	}
 	b.WriteString("#data: inputs.npz\n")
 	fmt.Fprintf(b, "#inputs: {%s: 1}\n", yamlText(inputs[0].Name))
-	if len(dims) > 0 {
-		fmt.Fprintf(b, "#dims: {%s}\n", strings.Join(dims, ", "))
+	if open != "" {
+		fmt.Fprintf(b, "#dims: {%s: 128}\n", yamlText(open))
 	}
 }
 

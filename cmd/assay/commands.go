@@ -10,6 +10,8 @@ func commands(a *app) []*cobra.Command {
 		newCheckWorkerCmd(a),
 		newBenchCmd(a),
 		newRunCmd(a),
+		newPlanCmd(a),
+		newInitCmd(a),
 		newReportCmd(a),
 		newTrialCmd(a),
 		newVersionCmd(a),

@@ -27,7 +27,7 @@ effect that they could see: for a spread between trials of 0.5, 1, 2 and 4 %, or
   assay plan testdata/digits/experiment.yaml --json
   assay plan --schema > experiment.schema.json`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if want := 1; len(args) != want && !schema {
+			if len(args) != 1 && !schema {
 				return usageError(fmt.Errorf("want an experiment file, got %d arguments; see `%s --help`", len(args), cmd.CommandPath()))
 			}
 			return nil
@@ -44,7 +44,7 @@ effect that they could see: for a spread between trials of 0.5, 1, 2 and 4 %, or
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&from, "from", "", "a run whose spread between trials is taken in place of supposed ones")
+	cmd.Flags().StringVar(&from, "from", "", "a run (directory, name or latest) whose spread between trials is taken in place of supposed ones")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of experiment files, for editors")
 	return cmd
 }
@@ -63,12 +63,15 @@ func readPlan(file string) (*results.Spec, error) {
 	return spec, usageError(err)
 }
 
-// forecast prints what a resolved experiment would run; from is an earlier run's directory, or "".
+// forecast prints what a resolved experiment would run; from names an earlier run, or is empty.
 func (a *app) forecast(spec *results.Spec, from string, asJSON bool) error {
 	var spreads []plan.Spread
 	if from != "" {
-		var err error
-		if spreads, err = plan.SpreadOf(results.Dir(from)); err != nil {
+		dir, err := findRun(from)
+		if err != nil {
+			return err
+		}
+		if spreads, err = plan.SpreadOf(results.Dir(dir)); err != nil {
 			return usageError(fmt.Errorf("take the spread between trials: %w", err))
 		}
 	}
