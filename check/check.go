@@ -134,7 +134,7 @@ func ranOn(session backend.Session, provider string) error {
 	if len(nodes) == 0 { // everything was folded away
 		return nil
 	}
-	return fmt.Errorf("no node ran on %s, all on %s: %w", provider, strings.Join(slices.Sorted(maps.Keys(where)), ", "), errors.ErrUnsupported)
+	return unsupportedError(fmt.Sprintf("no node ran on %s, all on %s", provider, strings.Join(slices.Sorted(maps.Keys(where)), ", ")))
 }
 
 // runSet feeds one data set and compares its outputs.

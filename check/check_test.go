@@ -47,6 +47,16 @@ func (s *fakeSession) Outputs() []backend.ValueInfo {
 }
 func (s *fakeSession) Close() error { return nil }
 
+func (s *fakeSession) Placement() ([]backend.Node, error) {
+	switch s.says {
+	case "on the CPU":
+		return []backend.Node{{Provider: "CPUExecutionProvider"}}, nil
+	case "nowhere":
+		return nil, nil
+	}
+	return []backend.Node{{Provider: "CPUExecutionProvider"}, {Provider: "WebGpuExecutionProvider"}}, nil
+}
+
 func (s *fakeSession) Run(_ context.Context, feeds []tensor.Value) ([]tensor.Value, error) {
 	switch s.says {
 	case "run error":
@@ -140,6 +150,22 @@ func TestRun(t *testing.T) {
 				t.Errorf("result (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestRunOnAnotherProvider(t *testing.T) {
+	for says, want := range map[string]Result{
+		"":           {Status: Passed},
+		"nowhere":    {Status: Passed},
+		"on the CPU": {Status: Unsupported, Detail: "not supported: no node ran on webgpu, all on CPUExecutionProvider"},
+	} {
+		dir := t.TempDir()
+		put(t, dir, says, [2]*tensor.Tensor{vector(1), vector(2)})
+		c := Case{Model: filepath.Join(dir, "model.onnx"), Sets: []string{filepath.Join(dir, "test_data_set_0")}}
+		got := Run(t.Context(), fake{}, backend.Options{Provider: backend.Provider{Name: "webgpu"}}, c, DefaultTolerance)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%q (-want +got):\n%s", says, d)
+		}
 	}
 }
 

@@ -41,6 +41,12 @@ func unsupported(err error) (reason string, ok bool) {
 	return "not implemented", refusal.Code == backend.CodeNotImplemented || errors.Is(err, errors.ErrUnsupported)
 }
 
+// unsupportedError says what is lacking where that shows only afterwards.
+type unsupportedError string
+
+func (e unsupportedError) Error() string        { return string(e) }
+func (e unsupportedError) Is(target error) bool { return target == errors.ErrUnsupported }
+
 // describe is an error as one line. A runtime's refusal is its message, and its log where that says more; where the model
 // lies is known.
 func describe(err error) string {

@@ -18,25 +18,56 @@ import (
 // The protocol: the parent writes one Case a line to the worker's standard input; the worker writes an empty Result once
 // it is ready and then one Result for each Case to file descriptor 3. Standard output and error are the runtime's to write to.
 
-// Serve is the worker's side: it answers each case read from in with the result of run, until in ends.
+// errAbandoned ends a worker whose parent is gone while a case still runs.
+var errAbandoned = errors.New("nobody waits for the answer")
+
+// Serve is the worker's side: it answers each case read from in with the result of run, until in ends. If in ends while a
+// case runs, whoever asked is gone: Serve returns without waiting, and the process should end.
 func Serve(in io.Reader, out io.Writer, run func(Case) Result) error {
 	answers := json.NewEncoder(out)
 	if err := answers.Encode(Result{}); err != nil {
 		return fmt.Errorf("report ready: %w", err)
 	}
-	for cases := json.NewDecoder(in); ; {
-		var c Case
-		err := cases.Decode(&c)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read a case: %w", err)
-		}
-		if err := answers.Encode(run(c)); err != nil {
-			return fmt.Errorf("answer %s: %w", c.Name, err)
+	cases, ended := readCases(in)
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case c := <-cases:
+			done := make(chan Result, 1)
+			go func() { done <- run(c) }()
+			select {
+			case <-ended:
+				return errAbandoned
+			case r := <-done:
+				if err := answers.Encode(r); err != nil {
+					return fmt.Errorf("answer %s: %w", c.Name, err)
+				}
+			}
 		}
 	}
+}
+
+// readCases decodes cases until in ends, and then says how it ended: nil is the usual end. It stops with the process.
+func readCases(in io.Reader) (<-chan Case, <-chan error) {
+	cases, ended := make(chan Case), make(chan error, 1)
+	go func() {
+		for decoder := json.NewDecoder(in); ; {
+			var c Case
+			err := decoder.Decode(&c)
+			if errors.Is(err, io.EOF) {
+				err = nil
+			} else if err == nil {
+				cases <- c
+				continue
+			} else {
+				err = fmt.Errorf("read a case: %w", err)
+			}
+			ended <- err
+			return
+		}
+	}()
+	return cases, ended
 }
 
 // Workers says how cases are run in processes of their own.

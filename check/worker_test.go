@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -12,24 +13,57 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"assay/backend"
+	"assay/backend/ort"
 )
 
-const workerVariable = "CHECK_TEST_WORKER"
+const workerVariable = "CHECK_TEST_WORKER" // how the test binary is to behave as a worker, and the runtime's library
 
 // TestMain lets the test binary stand in for the worker process.
 func TestMain(m *testing.M) {
-	switch os.Getenv(workerVariable) {
-	case "":
+	mode, library, _ := strings.Cut(os.Getenv(workerVariable), " ")
+	if mode == "" {
 		os.Exit(m.Run())
-	case "unable":
-		fmt.Fprintln(os.Stderr, "some words\nassay: the library is missing")
+	}
+	if err := work(mode, library); err != nil {
+		fmt.Fprintln(os.Stderr, "some words\nassay:", err)
 		os.Exit(2)
-	case "misbehaving":
-		if err := Serve(os.Stdin, os.NewFile(3, "answers"), misbehave); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	}
+}
+
+func work(mode, library string) error {
+	run := misbehave
+	switch mode {
+	case "unable":
+		return errors.New("the library is missing")
+	case "ort":
+		b, err := ort.Open(ort.Config{Library: library})
+		if err != nil {
+			return err
+		}
+		run = func(c Case) Result {
+			return Run(context.Background(), b, backend.Options{IntraOpThreads: 1}, c, DefaultTolerance)
 		}
 	}
+	return Serve(os.Stdin, os.NewFile(3, "answers"), run)
+}
+
+// workerCommand makes the command of a worker that behaves as mode says.
+func workerCommand(t *testing.T, mode, library string) func(context.Context) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, self)
+		cmd.Env = append(os.Environ(), workerVariable+"="+mode+" "+library)
+		return cmd
+	}
+}
+
+func workers(t *testing.T, mode string) Workers {
+	return Workers{Timeout: 20 * time.Second, Command: workerCommand(t, mode, "")}
 }
 
 // misbehave does what the case's name says.
@@ -48,18 +82,6 @@ func misbehave(c Case) Result {
 		fmt.Fprintln(os.Stderr, strings.Repeat("noise ", 10000))
 	}
 	return Result{Name: c.Name, Status: Passed, Detail: fmt.Sprint(os.Getpid())}
-}
-
-func workers(t *testing.T, mode string) Workers {
-	return Workers{Timeout: 20 * time.Second, Command: func(ctx context.Context) *exec.Cmd {
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.CommandContext(ctx, self)
-		cmd.Env = append(os.Environ(), workerVariable+"="+mode)
-		return cmd
-	}}
 }
 
 func named(names ...string) (cases []Case) {
@@ -139,5 +161,18 @@ func TestServeRefusesNonsense(t *testing.T) {
 	}
 	if err := Serve(strings.NewReader(""), &out, misbehave); err != nil {
 		t.Errorf("the end of input is %v, want the end of the worker", err)
+	}
+}
+
+func TestServeLeavesWithItsParent(t *testing.T) {
+	in, parent := io.Pipe()
+	ended := make(chan error)
+	go func() { ended <- Serve(in, io.Discard, misbehave) }()
+	if _, err := parent.Write([]byte(`{"name":"hang"}`)); err != nil {
+		t.Fatal(err)
+	}
+	parent.Close()
+	if err := <-ended; !errors.Is(err, errAbandoned) {
+		t.Errorf("error is %v, want that nobody waits", err)
 	}
 }

@@ -230,7 +230,9 @@ func checkWorkers(job checkJob, timeout time.Duration) (check.Workers, error) {
 		return check.Workers{}, err
 	}
 	return check.Workers{Timeout: timeout, Command: func(ctx context.Context) *exec.Cmd {
-		return exec.CommandContext(ctx, self, "check-worker", string(text))
+		cmd := exec.CommandContext(ctx, self, "check-worker", string(text))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which then stops the worker
+		return cmd
 	}}, nil
 }
 
@@ -242,7 +244,7 @@ func newCheckWorkerCmd(a *app) *cobra.Command {
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answers := os.NewFile(3, "answers")
-			if _, err := answers.Stat(); err != nil {
+			if info, err := answers.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 				return usageError(errors.New("`assay check-worker` is started by `assay check`, not by hand"))
 			}
 			var job checkJob
