@@ -42,7 +42,7 @@ func feedsWithin(limit int64, inputs []backend.ValueInfo, in results.Input, batc
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &maker{shapes: s, in: in, seed: seed, hint: hint, limit: limit}
+	m := &maker{shapes: s, in: in, seed: seed, hint: hint, limit: limit, given: maps.Clone(s.sizes)}
 	columns, err := m.columns()
 	if err != nil {
 		return nil, nil, err
@@ -73,6 +73,8 @@ type maker struct {
 	seed  uint64
 	hint  Hint
 	limit int64
+	given map[string]int64 // sizes of symbols before any data were read
+	sets  []*shapes        // of the second test data set and on
 }
 
 // column is one input's values. count is how many feeds it holds, 0 where it serves any number.
@@ -176,10 +178,13 @@ func (m *maker) fromSets(v backend.ValueInfo, i int, data *source) (*column, err
 		}
 		by := fmt.Sprintf("%s input_%d.pb", data.sets[k].name, i)
 		if value.Kind == tensor.KindTensor && value.Tensor != nil && v.Kind == tensor.KindTensor {
+			if _, _, err := convertFor(v, value.Tensor, by); err != nil {
+				return nil, err
+			}
 			if err := m.checkTensor(v, value.Tensor, by); err != nil {
 				return nil, err
 			}
-			if err := m.bind(v, value.Tensor.Shape, by); err != nil {
+			if err := m.ofSet(k).bind(v, value.Tensor.Shape, by); err != nil {
 				return nil, err
 			}
 			c.bytes = max(c.bytes, int64(len(value.Tensor.Data)))
@@ -188,6 +193,19 @@ func (m *maker) fromSets(v backend.ValueInfo, i int, data *source) (*column, err
 	}
 	c.at = func(feed int) (tensor.Value, error) { return values[feed], nil }
 	return c, nil
+}
+
+// ofSet is what test data set k shows of open dimensions: each set has its own, and what is generated beside them follows the first.
+func (m *maker) ofSet(k int) *shapes {
+	if k == 0 {
+		return m.shapes
+	}
+	for len(m.sets) < k {
+		s := *m.shapes
+		s.sizes, s.by = maps.Clone(m.given), maps.Clone(m.by)
+		m.sets = append(m.sets, &s)
+	}
+	return m.sets[k-1]
 }
 
 // fromTensor makes a column of an array: of rows that are put together to the batch, of whole feeds, or of one value for every request.

@@ -105,11 +105,6 @@ func (s *source) read(array string) (*tensor.Tensor, error) {
 	return t, nil
 }
 
-// readSet reads input i, which is v, of test data set k.
-func (s *source) readSet(k, i int, v backend.ValueInfo) (tensor.Value, error) {
-	return tensor.Value{}, fmt.Errorf("input %s: %s: test data sets cannot be read yet", v.Name, s.sets[k].dir)
-}
-
 // arrayFor names the array that holds an input: the one that the mapping gives, the one of equal name, or for a model of one input the
 // only array that fits it in type and dimensions.
 func arrayFor(v backend.ValueInfo, inputs []backend.ValueInfo, mapping map[string]string, data *source) (string, error) {
