@@ -28,13 +28,15 @@ func lookOf(r *results.Report) look {
 			l.variants = append(l.variants, a.Variant)
 		}
 		first := r.Arms[0]
-		l.provider = l.provider || a.Provider != first.Provider
+		l.provider = l.provider || providerOf(a) != providerOf(first)
 		l.batch = l.batch || a.Batch != first.Batch
 		l.threads = l.threads || a.IntraOpThreads != first.IntraOpThreads
 		l.load = l.load || a.Load != first.Load
 	}
 	return l
 }
+
+func providerOf(a results.ArmReport) string { return results.ProviderLabel(a.Name, a.Variant, a.Provider) }
 
 // class is a variant's colour class.
 func (l look) class(variant string) string {
@@ -45,7 +47,7 @@ func (l look) class(variant string) string {
 func (l look) shape(a results.ArmReport) string {
 	var parts []string
 	if l.provider {
-		parts = append(parts, a.Provider)
+		parts = append(parts, providerOf(a))
 	}
 	if l.batch {
 		parts = append(parts, fmt.Sprintf("batch %d", a.Batch))
@@ -81,7 +83,7 @@ func (l look) facets(arms []results.ArmReport) []facet {
 	var keys []key
 	by := map[key][]results.ArmReport{}
 	for _, a := range arms {
-		k := key{a.Provider, a.Load, a.Batch, a.IntraOpThreads}
+		k := key{providerOf(a), a.Load, a.Batch, a.IntraOpThreads}
 		if by[k] == nil {
 			keys = append(keys, k)
 		}

@@ -62,5 +62,5 @@ func (o *Observer) TrialEnds(_ int, _ results.Arm, t *results.Trial) {
 }
 
 func snapshotOf(arm results.Arm) Snapshot {
-	return Snapshot{Arm: arm.Name, Variant: arm.Variant, Provider: arm.Provider, Load: arm.Load, Batch: arm.Batch, Threads: arm.IntraOpThreads}
+	return Snapshot{Arm: arm.Name, Variant: arm.Variant, Provider: results.ProviderLabel(arm.Name, arm.Variant, arm.Provider), Load: arm.Load, Batch: arm.Batch, Threads: arm.IntraOpThreads}
 }
