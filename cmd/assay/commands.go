@@ -13,6 +13,7 @@ func commands(a *app) []*cobra.Command {
 		newPlanCmd(a),
 		newInitCmd(a),
 		newReportCmd(a),
+		newExportCmd(a),
 		newTrialCmd(a),
 		newVersionCmd(a),
 	}
