@@ -10,12 +10,28 @@ import (
 	"assay/backend/ort/install"
 )
 
-// The ONNX backend tests of v1.22.0 on ONNX Runtime 1.30.0: 1,705 passed when this was written. What does not pass is
-// named by the runtime: newer operator sets, missing kernels, operators and locales, and a few outputs that differ.
+// The ONNX backend tests of v1.22.0 on ONNX Runtime 1.30.0: 1,721 passed when this was written, 172 were unsupported (newer
+// operator sets, missing kernels, operators and locales, as the runtime itself says), and these remained.
 const (
 	conformanceCases = 1905
 	conformanceFloor = 1690
 )
+
+// runtimeDiffers names the cases whose outputs the runtime gives otherwise, or that it refuses, and why.
+var runtimeDiffers = map[string]string{
+	"node/test_training_dropout":                                                 "random, and seeded otherwise",
+	"node/test_training_dropout_default":                                         "random, and seeded otherwise",
+	"node/test_training_dropout_default_mask":                                    "random, and seeded otherwise",
+	"node/test_training_dropout_mask":                                            "random, and seeded otherwise",
+	"node/test_attention_4d_with_past_and_present_qk_matmul_bias_3d_mask_causal": "masks with the lowest float, not -Inf",
+	"node/test_attention_4d_with_past_and_present_qk_matmul_bias_4d_mask_causal": "masks with the lowest float, not -Inf",
+	"node/test_attention_4d_diff_heads_mask4d_padded_kv":                         "wants the mask as long as all keys",
+	"node/test_maxunpool_export_with_output_shape":                               "places values otherwise",
+	"node/test_resize_downsample_scales_cubic_align_corners":                     "aligns corners of the rounded size, not of the scaled one",
+	"node/test_resize_downsample_scales_linear_align_corners":                    "aligns corners of the rounded size, not of the scaled one",
+	"node/test_loop13_seq":                                                       "its C API makes no empty sequence",
+	"node/test_optional_has_element_empty_optional_input":                        "its C API makes no empty optional",
+}
 
 // installed returns the CPU's library, or skips.
 func installed(t *testing.T) install.Library {
@@ -67,8 +83,8 @@ func TestConformance(t *testing.T) {
 		if r.Status != Passed && r.Detail == "" {
 			t.Errorf("%s is %s without a reason", r.Name, r.Status)
 		}
-		if r.Status == Failed || r.Status == Error {
-			t.Logf("%s %s: %s", r.Status, r.Name, r.Detail)
+		if _, known := runtimeDiffers[r.Name]; !known && (r.Status == Failed || r.Status == Error) {
+			t.Errorf("%s %s: %s", r.Status, r.Name, r.Detail)
 		}
 	}
 }
