@@ -12,8 +12,13 @@ func commands(a *app) []*cobra.Command {
 		newRunCmd(a),
 		newPlanCmd(a),
 		newInitCmd(a),
+		newPlanCmd(a),
+		newInitCmd(a),
 		newReportCmd(a),
 		newExportCmd(a),
+		newGateCmd(a),
+		newInspectCmd(a),
+		newQuantizeCmd(a),
 		newTrialCmd(a),
 		newVersionCmd(a),
 	}

@@ -62,7 +62,7 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 		return err
 	}
 	if o.dryRun {
-		return a.printPlan(spec, o.json)
+		return a.forecast(spec, "", o.json)
 	}
 	config, err := a.configure(spec, e, asked, o)
 	if err != nil {

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"io"
+	"os"
 	"runtime"
 
+	"assay/backend/null"
 	"assay/dataset"
+	"assay/onnx"
 	"assay/results"
+	"assay/results/analysis"
 )
 
 func usableCores() int { return runtime.NumCPU() }
@@ -15,11 +20,54 @@ func describeMachine(r results.Runtime, nvml string) (results.Environment, error
 
 func machineState() map[string]any { return nil }
 
+// identifyModel gives a model's hash and size, its external data included; a file of provider null need not be a model.
 func identifyModel(path string) (string, int64, error) {
-	sha, err := hashFile(path)
-	return sha, 0, err
+	if isNull(path) {
+		sha, err := hashFile(path)
+		return sha, 0, err
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer m.Close()
+	return m.Identity()
 }
 
-func vocabularyHint(model string) dataset.Hint { return func(string) (int64, bool) { return 0, false } }
+// isNull reports whether a file plants options for provider null.
+func isNull(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(null.Magic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == null.Magic
+}
 
-func gatesSettled(dir string, blocks int) (bool, error) { return false, nil }
+// vocabularyHint tells how many rows the table has that an input of ids indexes, where the model shows it.
+func vocabularyHint(model string) dataset.Hint {
+	return func(input string) (int64, bool) {
+		m, err := onnx.Open(model)
+		if err != nil {
+			return 0, false
+		}
+		defer m.Close()
+		return m.VocabularyHint(input)
+	}
+}
+
+// gatesSettled reports whether every gate has passed or failed on what was measured so far.
+func gatesSettled(dir string, _ int) (bool, error) {
+	rep, err := analysis.Analyze(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, g := range rep.Gates {
+		if g.Verdict != results.GatePass && g.Verdict != results.GateFail {
+			return false, nil
+		}
+	}
+	return len(rep.Gates) > 0, nil
+}

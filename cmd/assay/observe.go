@@ -13,10 +13,12 @@ import (
 
 type watch struct{ w io.Writer }
 
-func (a *app) observe(spec *results.Spec, o engineOptions) (*watch, error) { return &watch{a.stderr}, nil }
-func (w *watch) Close()                                                   {}
-func (w *watch) Note(text string)                                         { fmt.Fprintln(w.w, text) }
-func (w *watch) Begin(run *results.Run, done int)                         {}
+func (a *app) observe(spec *results.Spec, o engineOptions) (*watch, error) {
+	return &watch{a.stderr}, nil
+}
+func (w *watch) Close()                           {}
+func (w *watch) Note(text string)                 { fmt.Fprintln(w.w, text) }
+func (w *watch) Begin(run *results.Run, done int) {}
 func (w *watch) TrialBegins(block, position int, arm results.Arm) {
 	fmt.Fprintf(w.w, "block %d: %s\n", block, arm.Name)
 }
@@ -38,11 +40,4 @@ func terminalWidth(w io.Writer) int {
 		return 0
 	}
 	return width
-}
-
-func (a *app) printPlan(spec *results.Spec, asJSON bool) error {
-	for _, arm := range spec.Arms {
-		fmt.Fprintln(a.stdout, arm.Name)
-	}
-	return nil
 }

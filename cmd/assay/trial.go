@@ -102,8 +102,3 @@ func predictions(rows []quality.Row, labels []int64, columns map[string][]string
 	}
 	return ps
 }
-
-// buildVariant quantizes a model, or finds the result of an earlier run in the cache.
-func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child.Built, error) {
-	return child.Built{}, fmt.Errorf("not wired")
-}

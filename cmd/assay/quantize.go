@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"assay/backend/ort"
+	"assay/dataset"
+	"assay/quantize"
+	"assay/results"
+)
+
+// quantizeFlags are the flags of `assay quantize`.
+type quantizeFlags struct {
+	out, scheme, calibration, method, ranges, saveRanges, activation, include, exclude, opTypes, prepare, report, ortLibrary string
+	examples                                                                                                                 int
+	perChannel, reduceRange, symmetric, json, dryRun                                                                         bool
+}
+
+// newQuantizeCmd makes a lower-precision variant of a model.
+func newQuantizeCmd(a *app) *cobra.Command {
+	var q quantizeFlags
+	cmd := &cobra.Command{
+		Use:   "quantize MODEL -o OUT",
+		Short: "Make an int8 variant of a model, without Python",
+		Long: `Makes a static int8 variant in QDQ form: int8 weights by channel, uint8 activations with ranges from calibration data, int32 biases.
+The result is checked, run beside the original on the calibration examples, and only then left at OUT. What stays float is named with
+its reason. Quantized is not always faster: measure it with ` + "`assay bench`" + `.`,
+		Example: `  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz
+  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz --save-ranges ranges.json --json
+  assay quantize model.onnx -o model-int8.onnx --ranges ranges.json --exclude '^/head'`,
+		Args: exactlyOne("an ONNX file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err := a.quantize(ctx, args[0], q)
+			if errors.Is(err, context.Canceled) {
+				return withCode(exitInterrupted, errors.New("interrupted; nothing was written"))
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&q.out, "output", "o", "", "file to write")
+	f.StringVar(&q.scheme, "scheme", quantize.SchemeInt8Static, "one of "+strings.Join(quantize.Schemes, ", "))
+	f.StringVar(&q.calibration, "calibration", "", "examples (.npz, one array an input) that give activation ranges")
+	f.StringVar(&q.method, "method", "minmax", "how ranges come from calibration: minmax")
+	f.IntVar(&q.examples, "examples", 0, "use only the first N examples")
+	f.StringVar(&q.ranges, "ranges", "", `use these activation ranges ({"tensor": [min, max]}), no calibration run`)
+	f.StringVar(&q.saveRanges, "save-ranges", "", "write the activation ranges to this file")
+	f.StringVar(&q.activation, "activation", "uint8", "type of activations: uint8 or int8")
+	f.BoolVar(&q.perChannel, "per-channel", true, "one scale a channel for weights")
+	f.BoolVar(&q.reduceRange, "reduce-range", false, "weights in 7 bits, for processors without VNNI")
+	f.BoolVar(&q.symmetric, "symmetric", false, "symmetric ranges for activations")
+	f.StringVar(&q.include, "include", "", "only nodes whose names match this regular expression")
+	f.StringVar(&q.exclude, "exclude", "", "no nodes whose names match this regular expression")
+	f.StringVar(&q.opTypes, "op-types", "", "operator types with weights to quantize (default Conv,Gemm,MatMul)")
+	f.StringVar(&q.prepare, "prepare", "auto", "auto folds constants and BatchNormalization first, never takes the graph as it is")
+	f.StringVar(&q.report, "report", "", "write the JSON report to this file too")
+	f.StringVar(&q.ortLibrary, "ort-library", "", "ONNX Runtime library to use in place of the installed ones")
+	f.BoolVar(&q.json, "json", false, "print the report as JSON")
+	f.BoolVar(&q.dryRun, "dry-run", false, "say what would be quantized and write nothing")
+	return cmd
+}
+
+func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error {
+	req, err := q.request(model)
+	if err != nil {
+		return usageError(err)
+	}
+	req.Progress = func(text string) { fmt.Fprintln(a.stderr, text) }
+	library, err := libraryFinder(q.ortLibrary)([]string{"cpu"})
+	if err != nil {
+		return usageError(err)
+	}
+	b, err := ort.Open(ort.Config{Library: library.Path, SHA256: library.SHA256})
+	if err != nil {
+		return usageError(err)
+	}
+	defer b.Close()
+	res, err := quantize.Static(ctx, b, *req)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		return usageError(err)
+	}
+	res.PeakRSSBytes = peakRSS()
+	if q.saveRanges != "" {
+		if err := saveJSON(q.saveRanges, res.Ranges); err != nil {
+			return usageError(err)
+		}
+	}
+	if q.report != "" {
+		if err := saveJSON(q.report, res); err != nil {
+			return usageError(err)
+		}
+	}
+	if q.json {
+		return writeJSON(a.stdout, res)
+	}
+	return printQuantized(a.stdout, res)
+}
+
+// request turns flags into a request; all mistakes are reported together.
+func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
+	o := quantize.Options{PerChannel: q.perChannel, ReduceRange: q.reduceRange, Symmetric: q.symmetric, Include: q.include, Exclude: q.exclude, Prepare: q.prepare != "never"}
+	var problems []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	var err error
+	if o.Activation, err = activationType(q.activation); err != nil {
+		problems = append(problems, fmt.Errorf("--%w", err))
+	}
+	wrong(!slices.Contains(quantize.Schemes, q.scheme), "--scheme %q is not there; use %s", q.scheme, strings.Join(quantize.Schemes, ", "))
+	wrong(q.method != "minmax", "--method %q is not there; use minmax", q.method)
+	wrong(q.prepare != "auto" && q.prepare != "never", "--prepare %q: want auto or never", q.prepare)
+	wrong(q.examples < 0, "--examples %d is negative", q.examples)
+	wrong(q.out == "" && !q.dryRun, "no output file given; add -o OUT.onnx")
+	wrong(q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
+	wrong(q.calibration != "" && q.ranges != "", "--calibration and --ranges exclude each other")
+	wrong(q.out != "" && sameFile(q.out, model), "the output is the model itself; choose another file")
+	if q.opTypes != "" {
+		o.OpTypes = strings.Split(q.opTypes, ",")
+		for _, name := range o.OpTypes {
+			wrong(!slices.Contains([]string{"Conv", "Gemm", "MatMul"}, name), "--op-types: %q has no 8-bit form here; use Conv, Gemm, MatMul", name)
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	req := &quantize.Request{Model: model, Out: q.out, Options: o}
+	if q.dryRun {
+		req.Out = ""
+	}
+	return req, q.data(req)
+}
+
+// data adds calibration examples or ranges, and the lineage.
+func (q *quantizeFlags) data(req *quantize.Request) error {
+	calibration := ""
+	if q.ranges != "" {
+		src, err := os.ReadFile(q.ranges)
+		if err != nil {
+			return fmt.Errorf("read the ranges: %w", err)
+		}
+		if err := json.Unmarshal(src, &req.Ranges); err != nil {
+			return fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", q.ranges, err)
+		}
+		calibration = "ranges of " + fmt.Sprint(len(req.Ranges)) + " tensors"
+	} else {
+		d, err := dataset.Open(calibrationSpec(q.calibration))
+		if err != nil {
+			return err
+		}
+		req.Examples, calibration = calibrationSource(d, req.Model, q.examples), d.SHA256
+	}
+	sha, _, err := identifyModel(req.Model)
+	if err != nil {
+		return err
+	}
+	req.Lineage = quantize.Lineage(sha, calibration, req.Options, version())
+	return nil
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+func saveJSON(path string, v any) error {
+	return results.WriteFile(path, func(w io.Writer) error { return writeJSON(w, v) })
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func printQuantized(w io.Writer, r *quantize.Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("model", "%s", r.Model)
+	if r.Out != "" {
+		row("written", "%s", r.Out)
+		row("size", "%s -> %s", byteText(r.Bytes.Before), byteText(r.Bytes.After))
+	}
+	row("scheme", "%s", r.Scheme)
+	row("nodes", "%d of %d in 8 bits", r.Nodes.Quantized, r.Nodes.Total)
+	for _, left := range r.Nodes.LeftFloat {
+		row("left float", "%s: %s", left.Node, left.Why)
+	}
+	if len(r.Fused) > 0 {
+		row("fused", "%s", countsText(r.Fused))
+	}
+	if f := r.Quality; f.Examples > 0 {
+		if f.SQNR != nil {
+			row("SQNR", "%.1f dB against the original, on %d examples", *f.SQNR, f.Examples)
+		}
+		if f.Agreement != nil {
+			row("agreement", "%.2f %%", 100**f.Agreement)
+		}
+	}
+	row("time", "%.2f s calibration on %d examples, %.2f s quantization", r.Seconds.Calibrate, r.ExamplesCount, r.Seconds.Quantize)
+	for _, warning := range r.Warnings {
+		row("warning", "%s", warning)
+	}
+	return t.Flush()
+}

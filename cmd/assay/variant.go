@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"assay/backend"
+	"assay/dataset"
+	"assay/quantize"
+	"assay/results"
+	"assay/runner/child"
+	"assay/tensor"
+)
+
+// buildVariant quantizes a model as its recipe says, or finds the result of an earlier run in the cache.
+func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child.Built, error) {
+	if c.Recipe.Scheme != quantize.SchemeInt8Static {
+		return child.Built{}, fmt.Errorf("quantization scheme %q is not there yet; use %s", c.Recipe.Scheme, quantize.SchemeInt8Static)
+	}
+	options, err := recipeOptions(c.Recipe.Options)
+	if err != nil {
+		return child.Built{}, err
+	}
+	if c.Dataset == nil {
+		return child.Built{}, fmt.Errorf("%s needs calibration data; give the variant `calibration: {dataset: NAME}`", c.Recipe.Scheme)
+	}
+	if m := c.Recipe.Calibration.Method; m != "" && m != "minmax" {
+		return child.Built{}, fmt.Errorf("calibration method %q is not there yet; use minmax", m)
+	}
+	d, err := dataset.Open(*c.Dataset)
+	if err != nil {
+		return child.Built{}, err
+	}
+	sha, _, err := identifyModel(c.Model)
+	if err != nil {
+		return child.Built{}, err
+	}
+	calibration := d.SHA256
+	if n := c.Recipe.Calibration.Examples; n > 0 {
+		calibration += fmt.Sprintf(" first %d", n)
+	}
+	q := quantize.Request{Model: c.Model, Options: options, Examples: calibrationSource(d, c.Model, c.Recipe.Calibration.Examples),
+		Lineage: quantize.Lineage(sha, calibration, options, version())}
+	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
+	if err != nil {
+		return child.Built{}, err
+	}
+	lineage := map[string]any{}
+	for key, value := range q.Lineage {
+		lineage[key] = value
+	}
+	return child.Built{Path: path, Lineage: lineage, Cached: cached}, nil
+}
+
+// calibrationSource gives the examples of a data set one at a time, at most limit of them (0 for all).
+func calibrationSource(d *dataset.Dataset, model string, limit int) quantize.Source {
+	readers := map[string]*dataset.Reader{}
+	return func(inputs []backend.ValueInfo, i int) ([]tensor.Value, bool, error) {
+		key := fmt.Sprint(inputs)
+		r := readers[key]
+		if r == nil {
+			var err error
+			if r, err = d.Reader(inputs, 1, vocabularyHint(model)); err != nil {
+				return nil, false, err
+			}
+			readers[key] = r
+		}
+		lo := i * r.Step
+		if lo >= d.Len() || limit > 0 && lo >= limit {
+			return nil, false, nil
+		}
+		feed, err := r.Feed(lo)
+		return feed, err == nil, err
+	}
+}
+
+// recipeOptions reads the options of a recipe, which go by the long names of the flags of `assay quantize`.
+func recipeOptions(values map[string]any) (quantize.Options, error) {
+	o := quantize.DefaultOptions()
+	for name, v := range values {
+		text := fmt.Sprint(v)
+		switch name {
+		case "activation":
+			d, err := activationType(text)
+			if err != nil {
+				return o, err
+			}
+			o.Activation = d
+		case "per-channel":
+			o.PerChannel = text == "true"
+		case "reduce-range":
+			o.ReduceRange = text == "true"
+		case "symmetric":
+			o.Symmetric = text == "true"
+		case "include":
+			o.Include = text
+		case "exclude":
+			o.Exclude = text
+		case "prepare":
+			o.Prepare = text != "never"
+		case "op-types":
+			raw, err := json.Marshal(v)
+			if err != nil {
+				return o, err
+			}
+			if err := json.Unmarshal(raw, &o.OpTypes); err != nil {
+				return o, fmt.Errorf("option op-types: want a list: %w", err)
+			}
+		default:
+			return o, fmt.Errorf("option %q is not there yet for %s", name, quantize.SchemeInt8Static)
+		}
+	}
+	return o, nil
+}
+
+func activationType(name string) (tensor.DType, error) {
+	switch name {
+	case "uint8":
+		return tensor.Uint8, nil
+	case "int8":
+		return tensor.Int8, nil
+	}
+	return 0, fmt.Errorf("activation %q: want uint8 or int8", name)
+}
+
+// calibrationSpec describes a calibration file given on the command line.
+func calibrationSpec(file string) results.Dataset {
+	return results.Dataset{Name: "calibration", Path: file}
+}

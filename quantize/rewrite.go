@@ -1,0 +1,497 @@
+package quantize
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+
+	"assay/onnx/onnxpb"
+	"assay/tensor"
+)
+
+// rewriter puts QuantizeLinear and DequantizeLinear into a graph. Names follow onnxruntime.quantization, so that other tools read the
+// file.
+type rewriter struct {
+	*selection
+	options Options
+	ranges  Ranges
+	params  map[string]Params    // of activations, by the tensor whose parameters count
+	scales  map[string][]float32 // of weights
+	domain  string               // of QuantizeLinear and DequantizeLinear
+	names   map[string]bool      // every name of the graph
+	added   []*onnxpb.TensorProto
+	front   []*onnxpb.NodeProto            // DequantizeLinear of constants
+	after   map[string][]*onnxpb.NodeProto // Q/DQ pairs behind a value's producer
+	replace map[string]string              // value -> what its consumers read instead
+}
+
+func newRewriter(s *selection, o Options, ranges Ranges) *rewriter {
+	r := &rewriter{selection: s, options: o, ranges: ranges, params: map[string]Params{}, scales: map[string][]float32{}, names: map[string]bool{},
+		after: map[string][]*onnxpb.NodeProto{}, replace: map[string]string{}}
+	if s.opset < 13 {
+		r.domain = "com.microsoft" // the standard operators take an axis from opset 13 on
+	}
+	g := s.model.Proto.Graph
+	for _, n := range g.Node {
+		r.names[n.Name] = true
+		for _, o := range n.Output {
+			r.names[o] = true
+		}
+	}
+	for _, t := range g.Initializer {
+		r.names[t.Name] = true
+	}
+	for _, v := range g.Input {
+		r.names[v.Name] = true
+	}
+	return r
+}
+
+// run rewrites the model's graph.
+func (r *rewriter) run() error {
+	if err := r.activationParams(); err != nil {
+		return err
+	}
+	for n := range r.removed {
+		r.dropRectifier(n)
+	}
+	for _, n := range r.model.Proto.Graph.Node {
+		if r.nodes[n] && isHeavy(n) {
+			if err := r.guard(n); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range r.constants {
+		if err := r.constant(name); err != nil {
+			return err
+		}
+	}
+	for _, n := range r.model.Proto.Graph.Node {
+		if r.nodes[n] && isHeavy(n) {
+			if err := r.weights(n); err != nil {
+				return fmt.Errorf("%s: %w", nodeName(n), err)
+			}
+		}
+	}
+	for _, name := range r.activations {
+		r.activation(name)
+	}
+	r.assemble()
+	return nil
+}
+
+func isHeavy(n *onnxpb.NodeProto) bool {
+	return n.OpType == "Conv" || n.OpType == "Gemm" || n.OpType == "MatMul"
+}
+
+// activationParams computes the parameters of every calibrated tensor.
+func (r *rewriter) activationParams() error {
+	for _, name := range r.activations {
+		seen, ok := r.ranges[name]
+		if !ok {
+			return fmt.Errorf("no range is known of tensor %s", name)
+		}
+		p, err := paramsFor(seen[0], seen[1], rangeOf(r.options.Activation, r.options.Symmetric, false), r.options.Symmetric)
+		if err != nil {
+			return fmt.Errorf("tensor %s: %w", name, err)
+		}
+		r.params[name] = p
+	}
+	return nil
+}
+
+// dropRectifier lets the producer of a removed Relu's input write the Relu's output.
+func (r *rewriter) dropRectifier(gone *onnxpb.NodeProto) {
+	for _, n := range r.model.Proto.Graph.Node {
+		for i, o := range n.Output {
+			if o == gone.Input[0] {
+				n.Output[i] = gone.Output[0]
+			}
+		}
+	}
+}
+
+// channelAxis is the axis along which a node's weight has channels; -1 for one scale over all.
+func (r *rewriter) channelAxis(n *onnxpb.NodeProto, rank int) int {
+	if !r.options.PerChannel || rank < 2 {
+		return -1
+	}
+	switch {
+	case n.OpType == "Conv", n.OpType == "Gemm" && attributeInt(n, "transB", 0) != 0:
+		return 0
+	case n.OpType == "Gemm":
+		return 1
+	}
+	return rank - 1
+}
+
+// guard computes the scales of a node's weight, widened where its bias would overflow.
+func (r *rewriter) guard(n *onnxpb.NodeProto) error {
+	w := r.weight[n.Input[1]]
+	values, err := r.model.Float32s(w)
+	if err != nil {
+		return err
+	}
+	if !finite(values) {
+		return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized", w.Name)
+	}
+	axis := r.channelAxis(n, len(w.Dims))
+	scales, known := r.scales[w.Name]
+	if !known {
+		for _, channel := range channels(values, w.Dims, axis) {
+			low, high := extremes(channel)
+			p, err := paramsFor(low, high, rangeOf(tensor.Int8, true, r.options.ReduceRange), true)
+			if err != nil {
+				return fmt.Errorf("weight %s: %w", w.Name, err)
+			}
+			scales = append(scales, p.Scale)
+		}
+	}
+	if bias, err := r.bias(n, len(scales)); err == nil && bias != nil {
+		largest := bias
+		if len(scales) == 1 {
+			low, high := extremes(bias)
+			largest = []float32{max(-low, high)}
+		}
+		input := r.params[n.Input[0]].Scale
+		for i := range scales {
+			scales[i] = guardScale(scales[i], input, largest[i])
+		}
+	}
+	r.scales[w.Name] = scales
+	return nil
+}
+
+// bias reads a node's constant bias as one value a channel (or however many it has for one scale); nil where it has none that is
+// constant.
+func (r *rewriter) bias(n *onnxpb.NodeProto, scales int) ([]float32, error) {
+	if n.OpType == "MatMul" || len(n.Input) < 3 || r.weight[n.Input[2]] == nil {
+		return nil, nil
+	}
+	values, err := r.model.Float32s(r.weight[n.Input[2]])
+	if err != nil {
+		return nil, err
+	}
+	if len(values) == 1 && scales > 1 {
+		one := values[0]
+		values = make([]float32, scales)
+		for i := range values {
+			values[i] = one
+		}
+	}
+	if scales > 1 && len(values) != scales {
+		return nil, fmt.Errorf("a bias of %d values for %d channels", len(values), scales)
+	}
+	return values, nil
+}
+
+// channels splits values by an axis, copying; all values in one where axis is negative.
+func channels(values []float32, dims []int64, axis int) [][]float32 {
+	if axis < 0 {
+		return [][]float32{values}
+	}
+	outer, count, inner := split(dims, axis)
+	out := make([][]float32, count)
+	for c := range out {
+		for o := range outer {
+			at := (o*count + c) * inner
+			out[c] = append(out[c], values[at:at+inner]...)
+		}
+	}
+	return out
+}
+
+func split(dims []int64, axis int) (outer, count, inner int) {
+	outer, inner = 1, 1
+	for i, d := range dims {
+		switch {
+		case i < axis:
+			outer *= int(d)
+		case i > axis:
+			inner *= int(d)
+		}
+	}
+	return outer, int(dims[axis]), inner
+}
+
+// weights quantizes a node's weight and bias and points the node at their DequantizeLinear outputs.
+func (r *rewriter) weights(n *onnxpb.NodeProto) error {
+	w := r.weight[n.Input[1]]
+	axis := r.channelAxis(n, len(w.Dims))
+	output := w.Name + "_DequantizeLinear_Output"
+	if !r.names[output] {
+		if err := r.quantizeWeight(w, axis, output); err != nil {
+			return err
+		}
+	}
+	n.Input[1] = output
+	return r.quantizeBias(n)
+}
+
+func (r *rewriter) quantizeWeight(w *onnxpb.TensorProto, axis int, output string) error {
+	values, err := r.model.Float32s(w)
+	if err != nil {
+		return err
+	}
+	scales := r.scales[w.Name]
+	q := make([]byte, len(values))
+	if axis < 0 {
+		quantizeInto(q, values, Params{Scale: scales[0]}, tensor.Int8)
+	} else {
+		outer, count, inner := split(w.Dims, axis)
+		for o := range outer {
+			for c := range count {
+				at := (o*count + c) * inner
+				quantizeInto(q[at:at+inner], values[at:at+inner], Params{Scale: scales[c]}, tensor.Int8)
+			}
+		}
+	}
+	dims := []int64{}
+	if axis >= 0 {
+		dims = []int64{int64(len(scales))}
+	}
+	r.add(w.Name+"_quantized", tensor.Int8, w.Dims, q)
+	r.add(w.Name+"_scale", tensor.Float32, dims, floatBytes(scales))
+	r.add(w.Name+"_zero_point", tensor.Int8, dims, make([]byte, len(scales)))
+	r.dequantize(w.Name+"_DequantizeLinear", w.Name+"_quantized", w.Name+"_scale", w.Name+"_zero_point", output, axis)
+	return nil
+}
+
+// quantizeBias makes a node's bias int32, scaled by the product of its input's and its weight's scales.
+func (r *rewriter) quantizeBias(n *onnxpb.NodeProto) error {
+	scales := r.scales[onnxName(n.Input[1])]
+	values, err := r.bias(n, len(scales))
+	if err != nil || values == nil {
+		return err
+	}
+	input := r.params[r.root(n.Input[0])].Scale
+	if n.OpType == "Gemm" {
+		beta := attribute(n, "beta", 1)
+		for i := range values {
+			values[i] *= beta
+		}
+		setAttribute(n, "beta", 1)
+	}
+	products := make([]float32, len(scales))
+	for i, s := range scales {
+		products[i] = input * s
+	}
+	q := make([]byte, 4*len(values))
+	biasInto(q, values, products)
+	name := n.Input[2]
+	base := r.unique(name + "_quantized")
+	output := name
+	if r.uses[name] > 1 {
+		output = r.unique(name + "_" + strconv.Itoa(len(r.front)))
+	}
+	dims := []int64{}
+	axis := -1
+	if len(scales) > 1 {
+		dims, axis = []int64{int64(len(scales))}, 0
+	}
+	r.add(base, tensor.Int32, []int64{int64(len(values))}, q)
+	r.add(base+"_scale", tensor.Float32, dims, floatBytes(products))
+	r.add(base+"_zero_point", tensor.Int32, dims, make([]byte, 4*len(products)))
+	r.dequantize(r.unique(name+"_DequantizeLinear"), base, base+"_scale", base+"_zero_point", output, axis)
+	n.Input[2] = output
+	if output == name {
+		r.dropInitializer(name)
+	}
+	return nil
+}
+
+// onnxName is the weight that a DequantizeLinear output of ours stands for.
+func onnxName(output string) string {
+	const suffix = "_DequantizeLinear_Output"
+	if len(output) > len(suffix) && output[len(output)-len(suffix):] == suffix {
+		return output[:len(output)-len(suffix)]
+	}
+	return output
+}
+
+// constant quantizes a constant that stands among activations, with their type.
+func (r *rewriter) constant(name string) error {
+	t := r.weight[name]
+	values, err := r.model.Float32s(t)
+	if err != nil {
+		return err
+	}
+	if !finite(values) {
+		return fmt.Errorf("constant %s holds NaN or infinite values; it cannot be quantized", name)
+	}
+	low, high := extremes(values)
+	p, err := paramsFor(low, high, rangeOf(r.options.Activation, r.options.Symmetric, r.options.ReduceRange), r.options.Symmetric)
+	if err != nil {
+		return fmt.Errorf("constant %s: %w", name, err)
+	}
+	q := make([]byte, len(values))
+	quantizeInto(q, values, p, r.options.Activation)
+	r.add(name+"_quantized", r.options.Activation, t.Dims, q)
+	r.add(name+"_scale", tensor.Float32, []int64{}, floatBytes([]float32{p.Scale}))
+	r.add(name+"_zero_point", r.options.Activation, []int64{}, []byte{byte(p.Zero)})
+	output := name + "_DequantizeLinear_Output"
+	r.dequantize(name+"_DequantizeLinear", name+"_quantized", name+"_scale", name+"_zero_point", output, -1)
+	for _, n := range r.model.Proto.Graph.Node {
+		for i, in := range n.Input {
+			if r.nodes[n] && in == name {
+				n.Input[i] = output
+			}
+		}
+	}
+	return nil
+}
+
+// root is the tensor whose parameters an activation takes.
+func (r *rewriter) root(name string) string {
+	if shared, ok := r.shares[name]; ok {
+		return shared
+	}
+	return name
+}
+
+// activation puts a pair behind a tensor; its consumers read the pair's output. A graph output keeps its name behind the pair.
+func (r *rewriter) activation(name string) {
+	root := r.root(name)
+	scale, zero := root+"_scale", root+"_zero_point"
+	if !r.names[scale] {
+		p := r.params[root]
+		r.add(scale, tensor.Float32, []int64{}, floatBytes([]float32{p.Scale}))
+		r.add(zero, r.options.Activation, []int64{}, []byte{byte(p.Zero)})
+	}
+	from, to := name, name+"_DequantizeLinear_Output"
+	if r.output[name] {
+		from, to = name+"_QuantizeLinear_Input", name
+		for _, n := range r.model.Proto.Graph.Node {
+			for i, o := range n.Output {
+				if o == name {
+					n.Output[i] = from
+				}
+			}
+		}
+	} else {
+		r.replace[name] = to
+	}
+	middle := name + "_QuantizeLinear_Output"
+	r.after[from] = []*onnxpb.NodeProto{
+		{Name: name + "_QuantizeLinear", OpType: "QuantizeLinear", Domain: r.domain, Input: []string{from, scale, zero}, Output: []string{middle}},
+		{Name: name + "_DequantizeLinear", OpType: "DequantizeLinear", Domain: r.domain, Input: []string{middle, scale, zero}, Output: []string{to}},
+	}
+}
+
+// assemble writes the new list of nodes, in topological order: constants' nodes, pairs behind inputs, then each node and the pairs
+// behind its outputs. Weights that nothing reads any more are dropped.
+func (r *rewriter) assemble() {
+	g := r.model.Proto.Graph
+	nodes := append([]*onnxpb.NodeProto{}, r.front...)
+	for _, v := range g.Input {
+		nodes = append(nodes, r.after[v.Name]...)
+	}
+	for _, n := range g.Node {
+		if r.removed[n] {
+			continue
+		}
+		for i, name := range n.Input {
+			if to, ok := r.replace[name]; ok {
+				n.Input[i] = to
+			}
+		}
+		nodes = append(nodes, n)
+		for _, o := range n.Output {
+			nodes = append(nodes, r.after[o]...)
+		}
+	}
+	g.Node = nodes
+	g.Initializer = append(g.Initializer, r.added...)
+	g.ValueInfo = nil // of types and names that have changed
+	r.dropUnused()
+	if r.domain != "" && r.model.Opset(r.domain) == 0 {
+		r.model.Proto.OpsetImport = append(r.model.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: r.domain, Version: 1})
+	}
+}
+
+func (r *rewriter) dropUnused() {
+	used := map[string]bool{}
+	r.model.EachNode(func(n *onnxpb.NodeProto) {
+		for _, name := range n.Input {
+			used[name] = true
+		}
+	})
+	g := r.model.Proto.Graph
+	for _, o := range g.Output {
+		used[o.Name] = true
+	}
+	for name := range r.within {
+		used[name] = true
+	}
+	var kept []*onnxpb.TensorProto
+	gone := map[string]bool{}
+	for _, t := range g.Initializer {
+		if used[t.Name] {
+			kept = append(kept, t)
+		} else {
+			gone[t.Name] = true
+		}
+	}
+	g.Initializer = kept
+	var inputs []*onnxpb.ValueInfoProto
+	for _, v := range g.Input {
+		if !gone[v.Name] {
+			inputs = append(inputs, v)
+		}
+	}
+	g.Input = inputs
+}
+
+func (r *rewriter) dropInitializer(name string) {
+	g := r.model.Proto.Graph
+	for i, t := range g.Initializer {
+		if t.Name == name {
+			g.Initializer = append(g.Initializer[:i:i], g.Initializer[i+1:]...)
+			return
+		}
+	}
+}
+
+func (r *rewriter) add(name string, d tensor.DType, dims []int64, data []byte) {
+	r.names[name] = true
+	r.added = append(r.added, &onnxpb.TensorProto{Name: name, DataType: int32(d), Dims: dims, RawData: data})
+}
+
+// dequantize adds a DequantizeLinear of constants; axis is written where it means something.
+func (r *rewriter) dequantize(name, q, scale, zero, output string, axis int) {
+	n := &onnxpb.NodeProto{Name: name, OpType: "DequantizeLinear", Domain: r.domain, Input: []string{q, scale, zero}, Output: []string{output}}
+	if axis >= 0 {
+		n.Attribute = []*onnxpb.AttributeProto{{Name: "axis", Type: onnxpb.AttributeProto_INT, I: int64(axis)}}
+	}
+	r.names[name], r.names[output] = true, true
+	r.front = append(r.front, n)
+}
+
+// unique gives a name that nothing in the graph has.
+func (r *rewriter) unique(name string) string {
+	for candidate, i := name, 1; ; i++ {
+		if !r.names[candidate] {
+			r.names[candidate] = true
+			return candidate
+		}
+		candidate = name + "_" + strconv.Itoa(i)
+	}
+}
+
+func setAttribute(n *onnxpb.NodeProto, name string, v float32) {
+	for _, a := range n.Attribute {
+		if a.Name == name {
+			a.F = v
+		}
+	}
+}
+
+func floatBytes(values []float32) []byte {
+	out := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+	}
+	return out
+}
