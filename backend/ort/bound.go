@@ -17,7 +17,6 @@ static struct OrtStatus* bound_values(struct OrtIoBinding* b, struct OrtAllocato
 	return ORT(GetBoundOutputValues)(b, a, v, n);
 }
 static void release_binding(struct OrtIoBinding* b) { ORT(ReleaseIoBinding)(b); }
-static void drop_value(struct OrtValue* v) { ORT(ReleaseValue)(v); }
 static struct OrtStatus* free_list(struct OrtAllocator* a, void* p) { return ORT(AllocatorFree)(a, p); }
 */
 import "C"
@@ -87,7 +86,7 @@ func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 		return false
 	}
 	for i := range out {
-		C.drop_value(out[i])
+		dropValue(out[i])
 		out[i] = fresh[i]
 	}
 	return true
@@ -134,18 +133,16 @@ func (r *Bound) bindAll(io *C.struct_OrtIoBinding, output func(io *C.struct_OrtI
 
 func dropValues(values []*C.struct_OrtValue) {
 	for _, v := range values {
-		if v != nil {
-			C.drop_value(v)
-		}
+		dropValue(v)
 	}
 }
 
-var errClosed = errors.New("the request is closed")
+var errRequestClosed = errors.New("the request is closed")
 
 // Run executes the request: one call into C, no allocation.
 func (r *Bound) Run() error {
 	if r.b == nil {
-		return errClosed
+		return errRequestClosed
 	}
 	if s := C.assay_bound_run(r.b); s != nil {
 		return check("run the model", s)
@@ -156,7 +153,7 @@ func (r *Bound) Run() error {
 // Outputs copies the outputs of the last Run.
 func (r *Bound) Outputs() ([]tensor.Value, error) {
 	if r.b == nil {
-		return nil, errClosed
+		return nil, errRequestClosed
 	}
 	if r.b.mode == C.ASSAY_PLAIN {
 		return r.s.backend.readValues(unsafe.Slice(r.b.outputs, int(r.b.output_count)))

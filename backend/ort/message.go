@@ -8,20 +8,13 @@ import (
 )
 
 var (
-	sourceLocation = regexp.MustCompile(`^\S+\.(?:cc|cpp|cu|h):\d+ `)
-	statusPrefix   = regexp.MustCompile(`\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	statusPrefix = regexp.MustCompile(`^.*?\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	source       = regexp.MustCompile(`\S+\.(?:cc|cpp|cu|h):\d+ (?:.*? was false\. )?`)
 )
 
 // plain cuts where in its sources the runtime noticed a failure, and which condition did not hold, from what it says about it.
 func plain(message string) string {
-	if at := statusPrefix.FindStringIndex(message); at != nil {
-		message = message[at[1]:]
-	}
-	if at := sourceLocation.FindStringIndex(message); at != nil {
-		message = message[at[1]:]
-		if _, said, ok := strings.Cut(message, " was false. "); ok {
-			message = said
-		}
-	}
+	message = statusPrefix.ReplaceAllString(message, "")
+	message = source.ReplaceAllString(message, "")
 	return strings.TrimSuffix(strings.TrimSpace(message), ".")
 }

@@ -22,13 +22,28 @@ static struct OrtStatus* node(const struct OrtEpAssignedNode* n, const char** na
 import "C"
 
 import (
+	"fmt"
 	"unsafe"
 
 	"assay/backend"
+	"assay/onnx"
 )
 
-// Placement lists the nodes and the providers that got them. The session must have been opened with RecordPlacement.
+// Placement lists the nodes, as they were after the runtime's basic optimisation, and the providers that got them. The session must have
+// been opened with RecordPlacement. Where a provider had the runtime change the graph's layout (WebGPU does), the runtime forgets the nodes
+// that this provider had got before: Placement then gives what there is, and an error that says so.
 func (s *Session) Placement() ([]backend.Node, error) {
+	if s.session == nil {
+		return nil, errSessionClosed
+	}
+	nodes, err := s.placed()
+	if err != nil || s.provider == "cpu" {
+		return nodes, err
+	}
+	return nodes, s.checkPlacement(nodes)
+}
+
+func (s *Session) placed() ([]backend.Node, error) {
 	var list **C.struct_OrtEpAssignedSubgraph
 	var n C.size_t
 	if err := check("ask which provider got which node", C.subgraphs(s.session, &list, &n)); err != nil {
@@ -51,4 +66,30 @@ func (s *Session) Placement() ([]backend.Node, error) {
 		}
 	}
 	return out, nil
+}
+
+// windowOperators are those for whose sake a layout is changed; basic optimisation removes none of them.
+var windowOperators = []string{"Conv", "ConvTranspose", "MaxPool", "AveragePool"}
+
+// checkPlacement compares how many window operators the model and the runtime's record have.
+func (s *Session) checkPlacement(nodes []backend.Node) error {
+	m, err := onnx.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("compare the runtime's record of nodes with the model: %w", err)
+	}
+	defer m.Close()
+	has, recorded := map[string]int{}, map[string]int{}
+	for _, n := range m.Proto.GetGraph().GetNode() {
+		has[n.GetOpType()]++
+	}
+	for _, n := range nodes {
+		recorded[n.OpType]++
+	}
+	for _, op := range windowOperators {
+		if recorded[op] < has[op] {
+			return fmt.Errorf("the runtime changed the graph's layout for %s and recorded %d of %d nodes of type %s; a profile of the session names the rest",
+				s.provider, recorded[op], has[op], op)
+		}
+	}
+	return nil
 }

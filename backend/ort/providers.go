@@ -26,10 +26,18 @@ var remedies = map[string]string{
 	"webgpu":   "it needs a Vulkan driver and the WebGPU build: run `assay runtime install --variant webgpu`",
 }
 
+// providerName is the name in lower case without the runtime's suffix: CUDAExecutionProvider is cuda. None is cpu.
+func providerName(p backend.Provider) string {
+	if p.Name == "" {
+		return "cpu"
+	}
+	return strings.TrimSuffix(strings.ToLower(p.Name), "executionprovider")
+}
+
 // appendProvider asks for the provider. Its failure carries the cause, which the runtime often tells its log alone.
 func (b *Backend) appendProvider(options *binding.SessionOptions, p backend.Provider) error {
-	name := strings.TrimSuffix(strings.ToLower(p.Name), "executionprovider")
-	if name == "" || name == "cpu" {
+	name := providerName(p)
+	if name == "cpu" {
 		if len(p.Options) > 0 {
 			return fmt.Errorf("provider cpu takes no options, got %s; set session entries with --session-config", strings.Join(slices.Sorted(maps.Keys(p.Options)), ", "))
 		}

@@ -16,7 +16,6 @@ static struct OrtStatus* run(struct OrtSession* s, struct OrtRunOptions* o, cons
                              const char** out_names, size_t out_count, struct OrtValue** out) {
 	return ORT(Run)(s, o, in_names, (const struct OrtValue* const*)in, in_count, out_names, out_count, out);
 }
-static void release_value(struct OrtValue* v) { ORT(ReleaseValue)(v); }
 */
 import "C"
 
@@ -37,6 +36,8 @@ import (
 // Session is a loaded model.
 type Session struct {
 	backend         *Backend
+	path            string
+	provider        string // as providerName gives it
 	owner           *binding.DynamicAdvancedSession
 	session         *C.struct_OrtSession
 	options         *C.struct_OrtRunOptions // of bound requests; carries the terminate flag
@@ -51,6 +52,8 @@ type Session struct {
 	running    map[*C.struct_OrtRunOptions]bool // of calls of Run under way
 }
 
+var errSessionClosed = errors.New("the session is closed")
+
 // Open loads a model. A provider that cannot be had ends it: nothing falls back to the CPU unseen. The end of ctx ends loading where the
 // runtime looks for it, between steps.
 func (b *Backend) Open(ctx context.Context, path string, o backend.Options) (backend.Session, error) {
@@ -60,8 +63,8 @@ func (b *Backend) Open(ctx context.Context, path string, o backend.Options) (bac
 	if err := errors.Join(lookAtFile(path), checkFreeDimensions(path, o.FreeDimensions)); err != nil {
 		return nil, err
 	}
-	C.assay_save_signals()
-	defer C.assay_restore_signals() // some providers install handlers of their own, over Go's
+	saveSignals()
+	defer restoreSignals() // some providers install handlers of their own, over Go's
 	options, err := b.sessionOptions(o)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func (b *Backend) Open(ctx context.Context, path string, o backend.Options) (bac
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{backend: b, owner: owner, running: map[*C.struct_OrtRunOptions]bool{}}
+	s := &Session{backend: b, path: path, provider: providerName(o.Provider), owner: owner, running: map[*C.struct_OrtRunOptions]bool{}}
 	if err := s.describe(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("describe %s: %w", path, err)
@@ -163,19 +166,23 @@ func (s *Session) run(options *C.struct_OrtRunOptions, in, out []*C.struct_OrtVa
 		unsafe.SliceData(s.outputNames), C.size_t(len(out)), unsafe.SliceData(out)))
 }
 
+// saveSignals and restoreSignals keep Go's signal handlers in place. Pairs may overlap.
+func saveSignals()    { C.assay_save_signals() }
+func restoreSignals() { C.assay_restore_signals() }
+
 // keepSignals guards the first execution, at which a provider may still start libraries that install signal handlers.
 func (s *Session) keepSignals() (restore func()) {
 	if s.ran.Swap(true) {
 		return func() {}
 	}
-	C.assay_save_signals()
-	return func() { C.assay_restore_signals() }
+	saveSignals()
+	return restoreSignals
 }
 
 // newFeeds copies feeds into the runtime's memory; the slice itself is C memory too.
 func (s *Session) newFeeds(feeds []tensor.Value) ([]*C.struct_OrtValue, error) {
 	if s.session == nil {
-		return nil, errors.New("the session is closed")
+		return nil, errSessionClosed
 	}
 	if len(feeds) != len(s.inputs) {
 		return nil, fmt.Errorf("the model takes %d inputs, got %d", len(s.inputs), len(feeds))
@@ -192,12 +199,9 @@ func (s *Session) newFeeds(feeds []tensor.Value) ([]*C.struct_OrtValue, error) {
 	return in, nil
 }
 
+// freeValues releases values and the C array that held them.
 func freeValues(values []*C.struct_OrtValue) {
-	for _, v := range values {
-		if v != nil {
-			C.release_value(v)
-		}
-	}
+	dropValues(values)
 	C.free(unsafe.Pointer(unsafe.SliceData(values)))
 }
 

@@ -66,7 +66,7 @@ func (b *Backend) newCompound(items []tensor.Value, kind C.unsigned) (*C.struct_
 	parts := make([]*C.struct_OrtValue, 0, len(items))
 	defer func() {
 		for _, p := range parts {
-			C.value_release(p)
+			dropValue(p)
 		}
 	}()
 	for i, item := range items {
@@ -108,7 +108,7 @@ func (b *Backend) newTensor(t *tensor.Tensor) (*C.struct_OrtValue, error) {
 		}
 	}
 	if err != nil {
-		C.value_release(v)
+		dropValue(v)
 		return nil, err
 	}
 	return v, nil
@@ -116,12 +116,25 @@ func (b *Backend) newTensor(t *tensor.Tensor) (*C.struct_OrtValue, error) {
 
 // emptyTensor allocates a tensor in the runtime's memory, aligned as its kernels like it.
 func (b *Backend) emptyTensor(d tensor.DType, shape []int64) (*C.struct_OrtValue, error) {
+	v, err := b.allocate(toRuntime(d), shape)
+	if err != nil || toRuntime(d) == C.unsigned(d) {
+		return v, err
+	}
+	// The runtime (1.30) makes tensors by ONNX's numbers where its header's differ, and answers with its header's.
+	if got, _, err := shapeOf(v); err == nil && got == d {
+		return v, nil
+	}
+	dropValue(v)
+	return b.allocate(C.unsigned(d), shape)
+}
+
+func (b *Backend) allocate(number C.unsigned, shape []int64) (*C.struct_OrtValue, error) {
 	dims := make([]C.int64_t, len(shape)+1)
 	for i, n := range shape {
 		dims[i] = C.int64_t(n)
 	}
 	var v *C.struct_OrtValue
-	err := check("make a tensor", C.tensor_new(b.allocator, &dims[0], C.size_t(len(shape)), toRuntime(d), &v))
+	err := check("make a tensor", C.tensor_new(b.allocator, &dims[0], C.size_t(len(shape)), number, &v))
 	return v, err
 }
 
@@ -134,6 +147,13 @@ func fillStrings(v *C.struct_OrtValue, strings []string) error {
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(buffer)), len(s)), s)
 	}
 	return nil
+}
+
+// dropValue releases a value; nil is none.
+func dropValue(v *C.struct_OrtValue) {
+	if v != nil {
+		C.value_release(v)
+	}
 }
 
 // cArray allocates n zero pointers in C memory; the caller frees its data.
@@ -191,7 +211,7 @@ func (b *Backend) readItems(v *C.struct_OrtValue) ([]tensor.Value, error) {
 		}
 		var err error
 		items[i], err = b.readValue(item)
-		C.value_release(item)
+		dropValue(item)
 		if err != nil {
 			return nil, err
 		}
