@@ -4,29 +4,48 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"golang.org/x/term"
 
 	"assay/results"
-	"assay/runner/child"
+	"assay/runner/live"
 )
 
-type watch struct{ w io.Writer }
+// watch shows a run while it lasts: progress on stderr, metrics where they were asked for.
+type watch struct {
+	live.Observer
+	server *live.Server
+	stderr io.Writer
+}
 
-func (a *app) observe(spec *results.Spec, o engineOptions) (*watch, error) {
-	return &watch{a.stderr}, nil
-}
-func (w *watch) Close()                           {}
-func (w *watch) Note(text string)                 { fmt.Fprintln(w.w, text) }
-func (w *watch) Begin(run *results.Run, done int) {}
-func (w *watch) TrialBegins(block, position int, arm results.Arm) {
-	fmt.Fprintf(w.w, "block %d: %s\n", block, arm.Name)
-}
-func (w *watch) TrialEvent(arm results.Arm, e child.Event) {}
-func (w *watch) TrialEnds(block int, arm results.Arm, t *results.Trial) {
-	if t.Status != results.TrialOK {
-		fmt.Fprintf(w.w, "  %s: %s\n", t.Status, t.Reason)
+// observe starts what shows a run. An address that cannot be listened on is the user's mistake.
+func (a *app) observe(_ *results.Spec, o engineOptions) (*watch, error) {
+	w := &watch{stderr: a.stderr}
+	if !o.quiet {
+		w.Progress = live.NewProgress(a.stderr, live.ProgressOptions{Terminal: isTerminal(a.stderr), Color: color(a.stderr), Width: terminalWidth(a.stderr)})
 	}
+	if o.metrics == "" {
+		return w, nil
+	}
+	w.Metrics = live.NewMetrics(live.Build{Version: version(), GoVersion: runtime.Version()})
+	var err error
+	if w.server, err = live.Listen(o.metrics, w.Metrics); err != nil {
+		return nil, usageError(err)
+	}
+	return w, nil
+}
+
+// Close takes the progress line away and ends the metrics server; more than once does nothing more.
+func (w *watch) Close() {
+	w.Progress.Close()
+	if w.server == nil {
+		return
+	}
+	if err := w.server.Close(); err != nil {
+		fmt.Fprintf(w.stderr, "assay: %v\n", err)
+	}
+	w.server = nil
 }
 
 // terminalWidth is the width of the terminal that w is, 0 where it is none.

@@ -40,7 +40,7 @@ func Markdown(w io.Writer, r *results.Report) error {
 	}
 	markdownGates(&out, r.Gates)
 	for i, text := range n.texts {
-		line("- \\[%d\\] %s", i+1, md(text))
+		line("- (%d) %s", i+1, md(text))
 	}
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("write the report: %w", err)

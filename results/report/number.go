@@ -137,11 +137,19 @@ func (e estimate) interval(s scale) string {
 		return ""
 	}
 	d := e.decimals(s)
-	low, high := fixed(*e.low/s.factor, d), fixed(*e.high/s.factor, d)
+	low, high := end(*e.low/s.factor, d), end(*e.high/s.factor, d)
 	if low == high {
 		return ""
 	}
 	return "[" + low + ", " + high + "]"
+}
+
+// end prints an interval's end. One that is not 0 does not print as 0, however wide the interval.
+func end(v float64, decimals int) string {
+	if text := fixed(v, decimals); v == 0 || strings.Trim(text, "-0.") != "" {
+		return text
+	}
+	return fixed(v, significant(v, 1))
 }
 
 // plain prints value and interval without a unit: for columns whose heading names it.

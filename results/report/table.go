@@ -43,7 +43,7 @@ func (n *notes) mark(text string) string {
 		i = len(n.texts)
 		n.texts = append(n.texts, text)
 	}
-	return fmt.Sprintf("[%d]", i+1)
+	return fmt.Sprintf("(%d)", i+1)
 }
 
 // marks joins the references of several notes.

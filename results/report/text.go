@@ -234,6 +234,6 @@ func (p *textPage) footnotes() {
 	p.line("")
 	p.line("%s", p.bold("notes"))
 	for i, n := range p.notes.texts {
-		p.paragraph(fmt.Sprintf("%5s ", fmt.Sprintf("[%d]", i+1)), n)
+		p.paragraph(fmt.Sprintf("%5s ", fmt.Sprintf("(%d)", i+1)), n)
 	}
 }
