@@ -235,3 +235,6 @@ func (s *Session) Close() (err error) {
 	})
 	return err
 }
+
+// Pointer is the runtime's OrtSession, for callers of its C API in the same process; nil once the session is closed.
+func (s *Session) Pointer() unsafe.Pointer { return unsafe.Pointer(s.session) }
