@@ -34,14 +34,19 @@ const (
 func yAt(a axis, v float64) float64 { return plotTop + plotHeight*(1-a.at(v)/100) }
 
 // yAxis prints the labels that stand left of a plot.
-func yAxis(a axis, ticks []float64) template.HTML {
+func yAxis(a axis, ticks []float64, label func(float64) string) template.HTML {
 	var d svg
 	d.printf(`<svg class="y-axis" width="100%%" height="%s" aria-hidden="true">`, num(plotTop+plotHeight+ticksHeight))
 	for _, t := range ticks {
-		d.text("tick end", 100, yAt(a, t)+4, typographic(tickLabel(t, ticks)))
+		d.text("tick end", 100, yAt(a, t)+4, typographic(label(t)))
 	}
 	d.close()
 	return d.html()
+}
+
+// plainTicks labels ticks with numbers alone.
+func plainTicks(ticks []float64) func(float64) string {
+	return func(v float64) string { return tickLabel(v, ticks) }
 }
 
 // levelAxis spreads quantile levels by nines: 50 %, 90 %, 99 % and so on stand equally far apart in the tail.
@@ -106,7 +111,16 @@ func latencyPanel(f facet, curves []curve, l look) panel {
 	lo, hi := slices.Min(values), slices.Max(values)
 	y := axisOver(values, lo > 0 && hi/lo > 4)
 	yTicks := y.ticks(6)
-	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks), YLabel: "latency (" + unitLabel(s.unit) + ")", XLabel: "quantile: this share of requests is at most so slow"}
+	label, unit := plainTicks(yTicks), " ("+unitLabel(s.unit)+")"
+	if y.log && hi/lo > mixedSpread {
+		unit = ""
+		label = func(v float64) string {
+			v *= s.factor
+			own := scaleFor("s", v)
+			return fixed(v/own.factor, 0) + own.suffix()
+		}
+	}
+	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks, label), YLabel: "latency" + unit, XLabel: "quantile: this share of requests is at most so slow"}
 	if y.log {
 		p.YLabel += ", logarithmic"
 	}

@@ -80,6 +80,9 @@ func forestOf(metric string, rows []results.Comparison, byVariant bool, arms []r
 	if higherIsBetter(metric) {
 		f.Better = "higher is better"
 	}
+	if slices.ContainsFunc(rows, isExploratory) {
+		f.Better += ", exploratory"
+	}
 	ticks := a.ticks(4)
 	for _, c := range rows {
 		i := slices.IndexFunc(arms, func(a results.ArmReport) bool { return a.Name == c.Arm })
@@ -98,6 +101,11 @@ func forestOf(metric string, rows []results.Comparison, byVariant bool, arms []r
 	}
 	f.Axis = forestTicks(a, ticks, s)
 	return f
+}
+
+// isExploratory reports whether a comparison warns that its p-value is not corrected for the number of comparisons.
+func isExploratory(c results.Comparison) bool {
+	return slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, "exploratory") })
 }
 
 func tipP(c results.Comparison) string {
@@ -143,7 +151,7 @@ func forestAxis(rows []results.Comparison, s scale, ratio bool) axis {
 			}
 			v := *end / s.factor
 			if ratio {
-				limit := math.Exp(3*reach + 0.1)
+				limit := math.Exp(4*reach + 0.4)
 				v = math.Min(math.Max(v, 1/limit), limit)
 			}
 			values = append(values, v)

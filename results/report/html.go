@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 
 	"assay/results"
 )
@@ -90,7 +91,7 @@ func pageOf(r *results.Report) (*page, error) {
 	var n notes
 	p := &page{
 		Policy: fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; img-src data:; base-uri 'none'; form-action 'none'", sourceHash(pageStyle), sourceHash(pageScript)),
-		Style:  template.CSS(pageStyle), Script: template.JS(pageScript), JSON: template.JS(document), CSV: table.String(),
+		Style:  template.CSS(pageStyle), Script: template.JS(pageScript), JSON: template.JS(document), CSV: displayable(table.String()),
 		Report: r, Title: printable(r.Run.Name), RunLine: runLine(r), Decision: decisionLine(r.Decision), Hypothesis: hypothesis(r),
 		Variants: variantEntries(r, l),
 		Summary:  htmlSummaryOf(r, l, &n),
@@ -108,6 +109,15 @@ func pageOf(r *results.Report) (*page, error) {
 	p.Spreads, p.SpreadAxis = spreadsOf(r, l)
 	p.Notes = n.texts
 	return p, nil
+}
+
+// displayable takes out of a whole text what printable takes out of a line.
+func displayable(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // sourceHash is how a Content-Security-Policy names one inline style or script.

@@ -131,7 +131,10 @@ func summaryCellOf(r *results.Report, a results.ArmReport, metric string, s scal
 		return c
 	}
 	e := estimateOf(m)
-	c := summaryCell{Value: typographic(e.point(s)), Span: span(e, s), Sort: full(m.Value)}
+	c := summaryCell{Value: typographic(e.point(s.within(m))), Span: span(e, s.within(m)), Sort: full(m.Value)}
+	if s.own() {
+		c.Value = typographic(e.point(s.within(m)) + s.within(m).suffix())
+	}
 	for _, warning := range m.Warnings {
 		c.Notes = append(c.Notes, n.ref(printable(warning)))
 	}
@@ -250,7 +253,7 @@ func qualityMetricTable(r *results.Report, l look, n *notes) *qualityTable {
 	}
 	t := &qualityTable{Title: "Metrics"}
 	for _, m := range metrics {
-		t.Columns = append(t.Columns, heading(m)+" ("+columnScale(r.Arms, m).unit+")")
+		t.Columns = append(t.Columns, headingWithUnit(m, columnScale(r.Arms, m)))
 	}
 	for _, name := range l.variants {
 		i := slices.IndexFunc(r.Arms, func(a results.ArmReport) bool { return a.Variant == name })

@@ -36,7 +36,9 @@ func lookOf(r *results.Report) look {
 	return l
 }
 
-func providerOf(a results.ArmReport) string { return results.ProviderLabel(a.Name, a.Variant, a.Provider) }
+func providerOf(a results.ArmReport) string {
+	return results.ProviderLabel(a.Name, a.Variant, a.Provider)
+}
 
 // class is a variant's colour class.
 func (l look) class(variant string) string {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -125,8 +126,31 @@ func shortArm(a results.ArmReport) string {
 	return strings.TrimSuffix(a.Name, "."+a.Load)
 }
 
-// columnScale chooses one scale for a metric over several arms.
+// mixedSpread is how many times the least value of a column its greatest may be before one unit serves them no more.
+const mixedSpread = 1000
+
+// columnScale chooses one scale for a metric over several arms. It is the zero scale where their values differ too much for one unit:
+// then every figure carries its own.
 func columnScale(arms []results.ArmReport, metric string) scale {
+	var values []float64
+	lo, hi := math.Inf(1), 0.0
+	for _, a := range arms {
+		if m, ok := a.Metrics[metric]; ok {
+			values = append(values, m.Value)
+			if v := math.Abs(m.Value); v > 0 {
+				lo, hi = math.Min(lo, v), math.Max(hi, v)
+			}
+		}
+	}
+	unit := unitOf(arms, metric)
+	if hi/lo > mixedSpread && len(scalesOf[unit]) > 1 {
+		return scale{}
+	}
+	return scaleOf(unit, values)
+}
+
+// scaleOfMetric chooses one scale for a chart's axis, whatever the spread.
+func scaleOfMetric(arms []results.ArmReport, metric string) scale {
 	var values []float64
 	for _, a := range arms {
 		if m, ok := a.Metrics[metric]; ok {
@@ -134,6 +158,17 @@ func columnScale(arms []results.ArmReport, metric string) scale {
 		}
 	}
 	return scaleOf(unitOf(arms, metric), values)
+}
+
+// own reports whether figures of a column with this scale carry their own units.
+func (s scale) own() bool { return s.factor == 0 }
+
+// within chooses the scale of one figure in a column.
+func (s scale) within(m results.Metric) scale {
+	if s.own() {
+		return scaleFor(m.Unit, m.Value)
+	}
+	return s
 }
 
 // change is a comparison's effect with its scale: a factor, or a difference in points or base units.

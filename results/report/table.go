@@ -140,7 +140,11 @@ func metricCell(a results.ArmReport, metric string, s scale, n *notes) cell {
 		e := estimateOf(m)
 		return cell{"not measured " + n.mark(fmt.Sprintf("%s: estimated at %s for %s (%s)", metric, e.with(scaleFor(m.Unit, m.Value)), a.Name, m.Method)), toneQuiet}
 	case ok:
-		return cell{text: estimateOf(m).plain(s) + n.marks(m.Warnings)}
+		figure := estimateOf(m).plain(s)
+		if s.own() {
+			figure = estimateOf(m).with(s.within(m))
+		}
+		return cell{text: figure + n.marks(m.Warnings)}
 	}
 	if why := a.NotMeasured[metric]; why != "" {
 		return cell{"not measured " + n.mark(metric+": "+why), toneQuiet}

@@ -76,7 +76,7 @@ func (e estimate) ends() []float64 {
 }
 
 func tradeoffPanel(f facet, points []point, xMetric, yMetric string, l look) panel {
-	sx, sy := columnScale(f.arms, xMetric), columnScale(f.arms, yMetric)
+	sx, sy := scaleOfMetric(f.arms, xMetric), scaleOfMetric(f.arms, yMetric)
 	var xs, ys []float64
 	for _, p := range points {
 		for _, v := range p.x.ends() {
@@ -89,7 +89,7 @@ func tradeoffPanel(f facet, points []point, xMetric, yMetric string, l look) pan
 	x := axisOver(xs, slices.Min(xs) > 0 && slices.Max(xs)/slices.Min(xs) > 4)
 	y := axisOver(ys, false)
 	xTicks, yTicks := x.ticks(5), y.ticks(6)
-	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks), YLabel: headingWithUnit(yMetric, sy), XLabel: heading2(xMetric) + " (" + unitLabel(sx.unit) + ")"}
+	p := panel{Title: f.Title, YAxis: yAxis(y, yTicks, plainTicks(yTicks)), YLabel: headingWithUnit(yMetric, sy), XLabel: heading2(xMetric) + " (" + unitLabel(sx.unit) + ")"}
 	if x.log {
 		p.XLabel += ", logarithmic"
 	}
