@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -99,13 +98,4 @@ func positiveFlags(cmd *cobra.Command, names ...string) error {
 		return usageError(fmt.Errorf("%s", strings.Join(wrong, "\n")))
 	}
 	return nil
-}
-
-// workingDir is the folder that relative paths on the command line are relative to.
-func workingDir() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", usageError(fmt.Errorf("find the working directory: %w", err))
-	}
-	return dir, nil
 }
