@@ -28,18 +28,19 @@ var parsedPage = template.Must(template.New("page").Funcs(template.FuncMap{"prin
 
 // page is what the template shows; every figure in it is text already.
 type page struct {
-	Policy     string
-	Style      template.CSS
-	Script     template.JS
-	JSON       template.JS
-	CSV        string
-	Report     *results.Report
-	Title      string
-	RunLine    string
-	Started    string
-	Decision   string
-	Hypothesis string
-	Variants   []variantEntry
+	Policy              string
+	Style               template.CSS
+	Script              template.JS
+	JSON                template.JS
+	CSV                 string
+	Report              *results.Report
+	Title               string
+	RunLine             string
+	Started             string
+	Decision            string
+	Hypothesis          string
+	Intervals, Compares bool
+	Variants            []variantEntry
 
 	TilesTitle string
 	Tiles      []tile
@@ -92,7 +93,7 @@ func pageOf(r *results.Report) (*page, error) {
 	p := &page{
 		Policy: fmt.Sprintf("default-src 'none'; style-src %s; script-src %s; img-src data:; base-uri 'none'; form-action 'none'", sourceHash(pageStyle), sourceHash(pageScript)),
 		Style:  template.CSS(pageStyle), Script: template.JS(pageScript), JSON: template.JS(document), CSV: displayable(table.String()),
-		Report: r, Title: printable(r.Run.Name), RunLine: runLine(r), Decision: decisionLine(r.Decision), Hypothesis: hypothesis(r),
+		Report: r, Title: printable(r.Run.Name), RunLine: runLine(r), Decision: decisionLine(r.Decision), Hypothesis: hypothesis(r), Intervals: hasIntervals(r), Compares: compares(r),
 		Variants: variantEntries(r, l),
 		Summary:  htmlSummaryOf(r, l, &n),
 		Forests:  forestsOf(r, l), Latency: latencyPanels(r, l), Tradeoff: tradeoffPanels(r, l), Timeline: timelineOf(r, l),

@@ -70,7 +70,7 @@ func htmlSummaryOf(r *results.Report, l look, n *notes) htmlSummary {
 		arms := armsOf(r.Arms, load)
 		group := summaryLoad{Title: printable(loadTitle(arms))}
 		for _, a := range arms {
-			row := summaryRow{Class: l.class(a.Variant), Variant: printable(a.Variant), Shape: within.shape(a), Arm: printable(a.Name), Baseline: a.Baseline}
+			row := summaryRow{Class: l.class(a.Variant), Variant: printable(a.Variant), Shape: within.shape(a), Arm: printable(a.Name), Baseline: a.Baseline && compares(r)}
 			row.Trials, row.Notes = trialsOf(a, n)
 			for _, m := range metrics {
 				row.Cells = append(row.Cells, summaryCellOf(r, a, m, columnScale(r.Arms, m), n))

@@ -35,8 +35,8 @@ func Markdown(w io.Writer, r *results.Report) error {
 			markdownGrid(&out, g)
 		}
 	}
-	if hasBaseline(r.Arms) {
-		line("\\* baseline; intervals in brackets are two-sided, 95 %%, over trials\n")
+	if l := legend(r); l != "" {
+		line("%s\n", md(l))
 	}
 	markdownGates(&out, r.Gates)
 	for i, text := range n.texts {

@@ -77,7 +77,11 @@ func summary(r *results.Report, load string, n *notes) grid {
 		g.header = append(g.header, "requests lost")
 	}
 	for _, a := range arms {
-		row := []cell{{text: armLabel(a)}, trialsCell(a, n)}
+		label := shortArm(a)
+		if a.Baseline && compares(r) {
+			label += " *"
+		}
+		row := []cell{{text: label}, trialsCell(a, n)}
 		for i, m := range metrics {
 			row = append(row, metricCell(a, m, scales[i], n))
 		}
@@ -113,11 +117,31 @@ func headingWithUnit(metric string, s scale) string {
 	return heading(metric) + " (" + s.unit + ")"
 }
 
-func armLabel(a results.ArmReport) string {
-	if a.Baseline {
-		return shortArm(a) + " *"
+// compares reports whether anything is compared: the baseline of a single variant is no baseline.
+func compares(r *results.Report) bool { return len(r.Comparisons) > 0 }
+
+// hasIntervals reports whether any figure has an interval.
+func hasIntervals(r *results.Report) bool {
+	for _, a := range r.Arms {
+		for _, m := range a.Metrics {
+			if estimateOf(m).bounded() && *m.High > *m.Low {
+				return true
+			}
+		}
 	}
-	return shortArm(a)
+	return false
+}
+
+// legend explains the signs of the tables.
+func legend(r *results.Report) string {
+	var parts []string
+	if compares(r) {
+		parts = append(parts, "* baseline")
+	}
+	if hasIntervals(r) {
+		parts = append(parts, "intervals in brackets are two-sided, 95 %, over trials")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // trialsCell is the count of trials that gave figures, with the failures as a note.

@@ -29,9 +29,7 @@ func Text(w io.Writer, r *results.Report, o Options) error {
 			p.grid(g)
 		}
 	}
-	if hasBaseline(r.Arms) {
-		p.paragraph("", "* baseline; intervals in brackets are two-sided, 95 %, over trials")
-	}
+	p.paragraph("", legend(r))
 	p.gates(r.Gates)
 	p.footnotes()
 	if o.Dir != "" {
@@ -42,15 +40,6 @@ func Text(w io.Writer, r *results.Report, o Options) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
-}
-
-func hasBaseline(arms []results.ArmReport) bool {
-	for _, a := range arms {
-		if a.Baseline {
-			return true
-		}
-	}
-	return false
 }
 
 // textPage accumulates the text form.
