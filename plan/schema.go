@@ -87,7 +87,7 @@ func (Rate) JSONSchema() *jsonschema.Schema {
 
 // JSONSchema describes the type for editors.
 func (Count) JSONSchema() *jsonschema.Schema {
-	return &jsonschema.Schema{Type: "integer", Minimum: "1", Maximum: json.Number("1048576")}
+	return &jsonschema.Schema{Type: "integer", Minimum: "1", Maximum: json.Number("67108864")}
 }
 
 // JSONSchema describes the type for editors.

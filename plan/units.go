@@ -117,8 +117,8 @@ func (r Rate) String() string {
 // Count is a whole number of 1 or more.
 type Count int
 
-// maxCount bounds batches, threads, concurrencies and blocks; more is a slip of the pen.
-const maxCount = 1 << 20
+// maxCount bounds counts; more is a slip of the pen, and more requests than a trial records.
+const maxCount = 1 << 26
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Count) UnmarshalText(text []byte) error {
