@@ -57,7 +57,7 @@ type Session interface {
 	// Bind copies the feeds to where the provider wants them and prepares outputs, so that Bound.Run has nothing left to
 	// allocate. It executes the model once where output shapes are not known beforehand.
 	Bind(feeds []tensor.Value) (Bound, error)
-	// Placement lists the nodes that run and their providers; an error where the backend cannot tell.
+	// Placement lists the nodes that run and their providers; an error where the backend cannot tell, or not of every node.
 	Placement() ([]Node, error)
 	// Terminate makes running and later requests fail until the process ends. Any goroutine may call it.
 	Terminate() error

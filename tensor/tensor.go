@@ -9,8 +9,8 @@ import (
 	"math"
 )
 
-// DType is an element type. The numbers are those of TensorProto.DataType (onnx/onnx onnx/onnx.proto),
-// which ONNX Runtime's ONNXTensorElementDataType shares.
+// DType is an element type. The numbers are those of TensorProto.DataType (onnx/onnx onnx/onnx.proto);
+// ONNX Runtime's ONNXTensorElementDataType parts from them after 23.
 type DType int32
 
 // The element types of ONNX.

@@ -9,6 +9,7 @@ package ort
 import "C"
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -23,7 +24,7 @@ func logSince(mark C.uint64_t) []string {
 	return strings.FieldsFunc(C.GoString(text), func(r rune) bool { return r == '\n' })
 }
 
-// errorsSince returns the last two errors of the log after mark: the cause of a failure, which the status often leaves out.
+// errorsSince returns the last two different errors of the log after mark: the cause of a failure, which the status often leaves out.
 func errorsSince(mark C.uint64_t) string {
 	var lines []string
 	for _, line := range logSince(mark) {
@@ -31,5 +32,6 @@ func errorsSince(mark C.uint64_t) string {
 			lines = append(lines, plain(line[2:]))
 		}
 	}
+	lines = slices.Compact(lines)
 	return strings.Join(lines[max(0, len(lines)-2):], "; ")
 }

@@ -9,7 +9,8 @@ import (
 
 var (
 	statusPrefix = regexp.MustCompile(`^.*?\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
-	source       = regexp.MustCompile(`\S+\.(?:cc|cpp|cu|h):\d+ (?:.*? was false\. )?`)
+	// A place is FILE:LINE, then a condition that "was false", or a C++ function's signature, or a bare name.
+	source = regexp.MustCompile(`\S+\.(?:cc|cpp|cu|h):\d+ (?:.*? was false\. |[^()]*::[^()]*\((?:[^()]|\([^()]*\))*\)(?:::\S+)?(?: const)? )?`)
 )
 
 // plain cuts where in its sources the runtime noticed a failure, and which condition did not hold, from what it says about it.

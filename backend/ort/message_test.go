@@ -12,6 +12,7 @@ func TestMessagesLoseSourcePlaces(t *testing.T) {
 		"/src/webgpu_context.cc:136 onnxruntime::webgpu::WebGpuContext::Initialize(const Config&)::<lambda()> adapter.status == Success was false. Failed to get a WebGPU adapter: No supported adapters":                                                           "Failed to get a WebGPU adapter: No supported adapters",
 		"Non-zero status code returned while running Mul node. Name:'/Mul' Status Message: /src/element_wise_ops.h:563 void Init(ptrdiff_t, ptrdiff_t) axis == 1 || axis == largest was false. Attempting to broadcast an axis by a dimension other than 1. 4 by 5": "Non-zero status code returned while running Mul node. Name:'/Mul' Status Message: Attempting to broadcast an axis by a dimension other than 1. 4 by 5",
 		"max_shape_override.cc:260 ParseMaxShapeOverride max_shape_override: missing ':' in entry":                                                                                                                                                                  "ParseMaxShapeOverride max_shape_override: missing ':' in entry",
+		"/src/core/graph/model.cc:179 onnxruntime::Model::Model(onnx::ModelProto&&, std::function<void(int)>, const Options&) ModelProto does not have a graph.":                                                                                                    "ModelProto does not have a graph",
 		"Load model from a.h:1 failed": "Load model from failed",
 	} {
 		if got := plain(said); got != want {

@@ -134,6 +134,9 @@ func checkFreeDimensions(path string, dims map[string]int64) error {
 		if !known[name] {
 			err = errors.Join(err, fmt.Errorf("%s has no dimension %q; it has %s", path, name, has))
 		}
+		if dims[name] < 0 {
+			err = errors.Join(err, fmt.Errorf("dimension %s cannot be %d", name, dims[name]))
+		}
 	}
 	return err
 }

@@ -204,6 +204,10 @@ func TestFreeDimensions(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `no dimension "nosuch"; it has batch, tokens`) {
 		t.Errorf("unknown dimension: %v", err)
 	}
+	_, err = runtime(t).Open(t.Context(), filepath.Join(models(t), "vespa_random_encoder.onnx"), backend.Options{FreeDimensions: map[string]int64{"batch": -2}})
+	if err == nil || !strings.Contains(err.Error(), "dimension batch cannot be -2") {
+		t.Errorf("negative dimension: %v", err)
+	}
 }
 
 func TestRequestsDoNotAllocate(t *testing.T) {
@@ -334,38 +338,6 @@ func TestClosedIsSaid(t *testing.T) {
 	}
 	if _, err := s.Run(t.Context(), feeds); err == nil || !strings.Contains(err.Error(), "the session is closed") {
 		t.Errorf("a closed session: %v", err)
-	}
-}
-
-func TestBadModelsSayWhatIsWrong(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, content string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	whole, err := os.ReadFile(filepath.Join(models(t), "mnist.onnx"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]struct {
-		text string
-		code backend.Code
-	}{
-		filepath.Join(dir, "none.onnx"): {"no such file", backend.CodeNoSuchFile},
-		dir:                             {"it is a folder", backend.CodeInvalidArgument},
-		write("empty.onnx", ""):         {"the file is empty", backend.CodeInvalidProtobuf},
-		write("lfs.onnx", "version https://git-lfs.github.com/spec/v1\noid"): {"git-LFS pointer", backend.CodeInvalidProtobuf},
-		write("garbage.onnx", "this is no model at all, but long enough"):    {"no ONNX model, or it is truncated", backend.CodeInvalidProtobuf},
-		write("half.onnx", string(whole[:len(whole)/2])):                     {"no ONNX model, or it is truncated", backend.CodeInvalidProtobuf},
-	} {
-		_, err := runtime(t).Open(t.Context(), path, backend.Options{})
-		var e *backend.Error
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), want.text) || e.Code != want.code {
-			t.Errorf("%s: %v", filepath.Base(path), err)
-		}
 	}
 }
 
@@ -531,6 +503,10 @@ func TestProfilingEndsWithAFile(t *testing.T) {
 	}
 	if profile, err := os.ReadFile(file); err != nil || !strings.Contains(string(profile), `"op_name" : "Conv"`) {
 		t.Errorf("%s: %v\n%.400s", file, err, profile)
+	}
+	lost := session(t, "mnist.onnx", backend.Options{ProfilePrefix: filepath.Join(t.TempDir(), "nosuch", "profile")}).(*Session)
+	if file, err := lost.EndProfiling(); err == nil || !strings.Contains(err.Error(), "the runtime wrote no profile") {
+		t.Errorf("a profile in a folder that is not there: %q, %v", file, err)
 	}
 	plain := session(t, "mnist.onnx", backend.Options{}).(*Session)
 	if file, err := plain.EndProfiling(); err == nil || !strings.Contains(err.Error(), "no profile was begun") {

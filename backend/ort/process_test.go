@@ -39,6 +39,32 @@ func inChild(t *testing.T, env ...string) (stderr string) {
 
 func isChild(t *testing.T) bool { return os.Getenv("ASSAY_TEST_CHILD") == t.Name() }
 
+func TestLibrariesThatCannotLoad(t *testing.T) {
+	if !isChild(t) {
+		inChild(t)
+		return
+	}
+	lib, err := library("cpu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]Config{
+		"cannot open shared object file: No such file or directory; run `assay runtime install`": {Library: "/nosuch/libonnxruntime.so"},
+		"it has no OrtGetApiBase, so it is not ONNX Runtime":                                     {Library: "libm.so.6"},
+		"load /nosuch/libcublas.so, which the runtime needs: ":                                   {Library: lib.Path, Preload: []string{"/nosuch/libcublas.so"}},
+	} {
+		if _, err := Open(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if _, err := Open(Config{Library: lib.Path, Preload: []string{"libm.so.6"}}); err != nil {
+		t.Fatalf("after failures: %v", err)
+	}
+	if _, err := Open(Config{Library: lib.Path}); err == nil || !strings.Contains(err.Error(), "is loaded already") {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
 // TestRuntimeKeepsToItself lets sessions and requests fail in a process with an empty home: the runtime must write to neither.
 func TestRuntimeKeepsToItself(t *testing.T) {
 	if isChild(t) {

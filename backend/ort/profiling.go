@@ -12,6 +12,8 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"unsafe"
 )
 
@@ -27,6 +29,9 @@ func (s *Session) EndProfiling() (string, error) {
 	}
 	if path == "" {
 		return "", errors.New("no profile was begun: the session was opened without a profile's prefix")
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("the runtime wrote no profile: %w", err)
 	}
 	return path, nil
 }

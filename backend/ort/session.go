@@ -98,7 +98,8 @@ func (b *Backend) load(ctx context.Context, path string, options *binding.Sessio
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("load %s: %w", path, context.Cause(ctx))
 	}
-	return nil, openError(path, b.codeOf(path, o), err, errorsSince(mark))
+	log := errorsSince(mark)
+	return nil, openError(path, b.codeOf(path, o), err, log)
 }
 
 // codeOf loads the model once more without the binding, which drops the code of a refusal.
