@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"assay/onnx/onnxpb"
@@ -16,8 +17,10 @@ type rewriter struct {
 	*selection
 	options Options
 	ranges  Ranges
-	params  map[string]Params    // of activations, by the tensor whose parameters count
-	scales  map[string][]float32 // of weights
+	params  map[string]Params    // of activations
+	written map[string][2]string // activation -> the names of its scale and zero point
+	scales  map[weight][]float32 // one a channel
+	outputs map[weight]string    // of DequantizeLinear
 	domain  string               // of QuantizeLinear and DequantizeLinear
 	names   map[string]bool      // every name of the graph
 	added   []*onnxpb.TensorProto
@@ -26,9 +29,15 @@ type rewriter struct {
 	replace map[string]string              // value -> what its consumers read instead
 }
 
+// weight is a constant as one kind of node takes it: two that want channels along different axes get a quantized copy each.
+type weight struct {
+	name string
+	axis int // -1 for one scale over all
+}
+
 func newRewriter(s *selection, o Options, ranges Ranges) *rewriter {
-	r := &rewriter{selection: s, options: o, ranges: ranges, params: map[string]Params{}, scales: map[string][]float32{}, names: map[string]bool{},
-		after: map[string][]*onnxpb.NodeProto{}, replace: map[string]string{}}
+	r := &rewriter{selection: s, options: o, ranges: ranges, params: map[string]Params{}, written: map[string][2]string{},
+		scales: map[weight][]float32{}, outputs: map[weight]string{}, names: map[string]bool{}, after: map[string][]*onnxpb.NodeProto{}, replace: map[string]string{}}
 	if s.opset < 13 {
 		r.domain = "com.microsoft" // the standard operators take an axis from opset 13 on
 	}
@@ -89,9 +98,13 @@ func isHeavy(n *onnxpb.NodeProto) bool {
 // activationParams computes the parameters of every calibrated tensor.
 func (r *rewriter) activationParams() error {
 	for _, name := range r.activations {
-		seen, ok := r.ranges[name]
+		from := name
+		if cut, ok := r.follows[name]; ok {
+			from = cut
+		}
+		seen, ok := r.ranges[from]
 		if !ok {
-			return fmt.Errorf("no range is known of tensor %s", name)
+			return fmt.Errorf("no range is known of tensor %s", from)
 		}
 		p, err := paramsFor(seen[0], seen[1], rangeOf(r.options.Activation, r.options.Symmetric, false), r.options.Symmetric)
 		if err != nil {
@@ -137,10 +150,10 @@ func (r *rewriter) guard(n *onnxpb.NodeProto) error {
 	if !finite(values) {
 		return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized", w.Name)
 	}
-	axis := r.channelAxis(n, len(w.Dims))
-	scales, known := r.scales[w.Name]
+	key := r.key(n)
+	scales, known := r.scales[key]
 	if !known {
-		for _, channel := range channels(values, w.Dims, axis) {
+		for _, channel := range channels(values, w.Dims, key.axis) {
 			low, high := extremes(channel)
 			p, err := paramsFor(low, high, rangeOf(tensor.Int8, true, r.options.ReduceRange), true)
 			if err != nil {
@@ -149,40 +162,55 @@ func (r *rewriter) guard(n *onnxpb.NodeProto) error {
 			scales = append(scales, p.Scale)
 		}
 	}
-	if bias, err := r.bias(n, len(scales)); err == nil && bias != nil {
-		largest := bias
-		if len(scales) == 1 {
-			low, high := extremes(bias)
-			largest = []float32{max(-low, high)}
-		}
-		input := r.params[n.Input[0]].Scale
-		for i := range scales {
-			scales[i] = guardScale(scales[i], input, largest[i])
-		}
+	bias, err := r.bias(n, len(scales))
+	if err != nil {
+		return err
 	}
-	r.scales[w.Name] = scales
+	if len(scales) == 1 && bias != nil {
+		low, high := extremes(bias)
+		bias = []float32{max(-low, high)}
+	}
+	for i, b := range bias {
+		scales[i] = guardScale(scales[i], r.params[n.Input[0]].Scale, b)
+	}
+	r.scales[key] = scales
 	return nil
 }
 
-// bias reads a node's constant bias as one value a channel (or however many it has for one scale); nil where it has none that is
-// constant.
+// key is the weight that a node takes.
+func (r *rewriter) key(n *onnxpb.NodeProto) weight {
+	w := r.weight[n.Input[1]]
+	return weight{w.Name, r.channelAxis(n, len(w.Dims))}
+}
+
+// bias reads what a node adds to its product, as one value a channel or however many there are for one scale. It is nil where there is no
+// bias, or none that has an 8-bit form: one that is computed, or that differs from row to row.
 func (r *rewriter) bias(n *onnxpb.NodeProto, scales int) ([]float32, error) {
 	if n.OpType == "MatMul" || len(n.Input) < 3 || r.weight[n.Input[2]] == nil {
 		return nil, nil
 	}
-	values, err := r.model.Float32s(r.weight[n.Input[2]])
+	b := r.weight[n.Input[2]]
+	if len(b.Dims) > 2 || len(b.Dims) == 2 && b.Dims[0] != 1 {
+		return nil, nil
+	}
+	values, err := r.model.Float32s(b)
 	if err != nil {
 		return nil, err
 	}
-	if len(values) == 1 && scales > 1 {
-		one := values[0]
-		values = make([]float32, scales)
+	if !finite(values) {
+		return nil, fmt.Errorf("bias %s holds NaN or infinite values; it cannot be quantized", b.Name)
+	}
+	if n.OpType == "Gemm" {
+		beta := attribute(n, "beta", 1)
 		for i := range values {
-			values[i] = one
+			values[i] *= beta
 		}
 	}
+	if len(values) == 1 && scales > 1 {
+		values = slices.Repeat(values, scales)
+	}
 	if scales > 1 && len(values) != scales {
-		return nil, fmt.Errorf("a bias of %d values for %d channels", len(values), scales)
+		return nil, fmt.Errorf("bias %s has %d values for %d channels", b.Name, len(values), scales)
 	}
 	return values, nil
 }
@@ -218,24 +246,23 @@ func split(dims []int64, axis int) (outer, count, inner int) {
 
 // weights quantizes a node's weight and bias and points the node at their DequantizeLinear outputs.
 func (r *rewriter) weights(n *onnxpb.NodeProto) error {
-	w := r.weight[n.Input[1]]
-	axis := r.channelAxis(n, len(w.Dims))
-	output := w.Name + "_DequantizeLinear_Output"
-	if !r.names[output] {
-		if err := r.quantizeWeight(w, axis, output); err != nil {
+	key := r.key(n)
+	if r.outputs[key] == "" {
+		if err := r.quantizeWeight(key); err != nil {
 			return err
 		}
 	}
-	n.Input[1] = output
-	return r.quantizeBias(n)
+	n.Input[1] = r.outputs[key]
+	return r.quantizeBias(n, r.scales[key])
 }
 
-func (r *rewriter) quantizeWeight(w *onnxpb.TensorProto, axis int, output string) error {
+func (r *rewriter) quantizeWeight(key weight) error {
+	w, axis := r.weight[key.name], key.axis
 	values, err := r.model.Float32s(w)
 	if err != nil {
 		return err
 	}
-	scales := r.scales[w.Name]
+	scales := r.scales[key]
 	q := make([]byte, len(values))
 	if axis < 0 {
 		quantizeInto(q, values, Params{Scale: scales[0]}, tensor.Int8)
@@ -252,28 +279,30 @@ func (r *rewriter) quantizeWeight(w *onnxpb.TensorProto, axis int, output string
 	if axis >= 0 {
 		dims = []int64{int64(len(scales))}
 	}
-	r.add(w.Name+"_quantized", tensor.Int8, w.Dims, q)
-	r.add(w.Name+"_scale", tensor.Float32, dims, floatBytes(scales))
-	r.add(w.Name+"_zero_point", tensor.Int8, dims, make([]byte, len(scales)))
-	r.dequantize(w.Name+"_DequantizeLinear", w.Name+"_quantized", w.Name+"_scale", w.Name+"_zero_point", output, axis)
+	r.outputs[key] = r.addQuantized(w.Name, tensor.Int8, w.Dims, q, dims, scales, make([]byte, len(scales)), axis)
 	return nil
 }
 
+// addQuantized adds a constant's integers, scales and zero points and their DequantizeLinear, and returns the name of its output.
+func (r *rewriter) addQuantized(name string, d tensor.DType, dims []int64, q []byte, scaleDims []int64, scales []float32, zeros []byte, axis int) string {
+	quantized := r.add(name+"_quantized", d, dims, q)
+	scale := r.add(name+"_scale", tensor.Float32, scaleDims, floatBytes(scales))
+	zero := r.add(name+"_zero_point", d, scaleDims, zeros)
+	output := r.unique(name + "_DequantizeLinear_Output")
+	r.dequantize(name+"_DequantizeLinear", quantized, scale, zero, output, axis)
+	return output
+}
+
 // quantizeBias makes a node's bias int32, scaled by the product of its input's and its weight's scales.
-func (r *rewriter) quantizeBias(n *onnxpb.NodeProto) error {
-	scales := r.scales[onnxName(n.Input[1])]
+func (r *rewriter) quantizeBias(n *onnxpb.NodeProto, scales []float32) error {
 	values, err := r.bias(n, len(scales))
 	if err != nil || values == nil {
 		return err
 	}
-	input := r.params[r.root(n.Input[0])].Scale
 	if n.OpType == "Gemm" {
-		beta := attribute(n, "beta", 1)
-		for i := range values {
-			values[i] *= beta
-		}
 		setAttribute(n, "beta", 1)
 	}
+	input := r.params[r.root(n.Input[0])].Scale
 	products := make([]float32, len(scales))
 	for i, s := range scales {
 		products[i] = input * s
@@ -281,9 +310,8 @@ func (r *rewriter) quantizeBias(n *onnxpb.NodeProto) error {
 	q := make([]byte, 4*len(values))
 	biasInto(q, values, products)
 	name := n.Input[2]
-	base := r.unique(name + "_quantized")
 	output := name
-	if r.uses[name] > 1 {
+	if r.uses[name] > 1 || r.within[name] {
 		output = r.unique(name + "_" + strconv.Itoa(len(r.front)))
 	}
 	dims := []int64{}
@@ -291,24 +319,15 @@ func (r *rewriter) quantizeBias(n *onnxpb.NodeProto) error {
 	if len(scales) > 1 {
 		dims, axis = []int64{int64(len(scales))}, 0
 	}
-	r.add(base, tensor.Int32, []int64{int64(len(values))}, q)
-	r.add(base+"_scale", tensor.Float32, dims, floatBytes(products))
-	r.add(base+"_zero_point", tensor.Int32, dims, make([]byte, 4*len(products)))
-	r.dequantize(r.unique(name+"_DequantizeLinear"), base, base+"_scale", base+"_zero_point", output, axis)
+	quantized := r.add(name+"_quantized", tensor.Int32, []int64{int64(len(values))}, q)
+	scale := r.add(quantized+"_scale", tensor.Float32, dims, floatBytes(products))
+	zero := r.add(quantized+"_zero_point", tensor.Int32, dims, make([]byte, 4*len(products)))
+	r.dequantize(name+"_DequantizeLinear", quantized, scale, zero, output, axis)
 	n.Input[2] = output
 	if output == name {
 		r.dropInitializer(name)
 	}
 	return nil
-}
-
-// onnxName is the weight that a DequantizeLinear output of ours stands for.
-func onnxName(output string) string {
-	const suffix = "_DequantizeLinear_Output"
-	if len(output) > len(suffix) && output[len(output)-len(suffix):] == suffix {
-		return output[:len(output)-len(suffix)]
-	}
-	return output
 }
 
 // constant quantizes a constant that stands among activations, with their type.
@@ -328,11 +347,7 @@ func (r *rewriter) constant(name string) error {
 	}
 	q := make([]byte, len(values))
 	quantizeInto(q, values, p, r.options.Activation)
-	r.add(name+"_quantized", r.options.Activation, t.Dims, q)
-	r.add(name+"_scale", tensor.Float32, []int64{}, floatBytes([]float32{p.Scale}))
-	r.add(name+"_zero_point", r.options.Activation, []int64{}, []byte{byte(p.Zero)})
-	output := name + "_DequantizeLinear_Output"
-	r.dequantize(name+"_DequantizeLinear", name+"_quantized", name+"_scale", name+"_zero_point", output, -1)
+	output := r.addQuantized(name, r.options.Activation, t.Dims, q, []int64{}, []float32{p.Scale}, []byte{byte(p.Zero)}, -1)
 	for _, n := range r.model.Proto.Graph.Node {
 		for i, in := range n.Input {
 			if r.nodes[n] && in == name {
@@ -354,15 +369,16 @@ func (r *rewriter) root(name string) string {
 // activation puts a pair behind a tensor; its consumers read the pair's output. A graph output keeps its name behind the pair.
 func (r *rewriter) activation(name string) {
 	root := r.root(name)
-	scale, zero := root+"_scale", root+"_zero_point"
-	if !r.names[scale] {
+	at, ok := r.written[root]
+	if !ok {
 		p := r.params[root]
-		r.add(scale, tensor.Float32, []int64{}, floatBytes([]float32{p.Scale}))
-		r.add(zero, r.options.Activation, []int64{}, []byte{byte(p.Zero)})
+		at = [2]string{r.add(root+"_scale", tensor.Float32, []int64{}, floatBytes([]float32{p.Scale})),
+			r.add(root+"_zero_point", r.options.Activation, []int64{}, []byte{byte(p.Zero)})}
+		r.written[root] = at
 	}
-	from, to := name, name+"_DequantizeLinear_Output"
+	from, to := name, name
 	if r.output[name] {
-		from, to = name+"_QuantizeLinear_Input", name
+		from = r.unique(name + "_QuantizeLinear_Input")
 		for _, n := range r.model.Proto.Graph.Node {
 			for i, o := range n.Output {
 				if o == name {
@@ -371,12 +387,13 @@ func (r *rewriter) activation(name string) {
 			}
 		}
 	} else {
+		to = r.unique(name + "_DequantizeLinear_Output")
 		r.replace[name] = to
 	}
-	middle := name + "_QuantizeLinear_Output"
+	middle := r.unique(name + "_QuantizeLinear_Output")
 	r.after[from] = []*onnxpb.NodeProto{
-		{Name: name + "_QuantizeLinear", OpType: "QuantizeLinear", Domain: r.domain, Input: []string{from, scale, zero}, Output: []string{middle}},
-		{Name: name + "_DequantizeLinear", OpType: "DequantizeLinear", Domain: r.domain, Input: []string{middle, scale, zero}, Output: []string{to}},
+		{Name: r.unique(name + "_QuantizeLinear"), OpType: "QuantizeLinear", Domain: r.domain, Input: []string{from, at[0], at[1]}, Output: []string{middle}},
+		{Name: r.unique(name + "_DequantizeLinear"), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{middle, at[0], at[1]}, Output: []string{to}},
 	}
 }
 
@@ -454,18 +471,19 @@ func (r *rewriter) dropInitializer(name string) {
 	}
 }
 
-func (r *rewriter) add(name string, d tensor.DType, dims []int64, data []byte) {
-	r.names[name] = true
+// add adds an initializer and returns its name: the one given, or one like it where that is taken.
+func (r *rewriter) add(name string, d tensor.DType, dims []int64, data []byte) string {
+	name = r.unique(name)
 	r.added = append(r.added, &onnxpb.TensorProto{Name: name, DataType: int32(d), Dims: dims, RawData: data})
+	return name
 }
 
 // dequantize adds a DequantizeLinear of constants; axis is written where it means something.
 func (r *rewriter) dequantize(name, q, scale, zero, output string, axis int) {
-	n := &onnxpb.NodeProto{Name: name, OpType: "DequantizeLinear", Domain: r.domain, Input: []string{q, scale, zero}, Output: []string{output}}
+	n := &onnxpb.NodeProto{Name: r.unique(name), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{q, scale, zero}, Output: []string{output}}
 	if axis >= 0 {
 		n.Attribute = []*onnxpb.AttributeProto{{Name: "axis", Type: onnxpb.AttributeProto_INT, I: int64(axis)}}
 	}
-	r.names[name], r.names[output] = true, true
 	r.front = append(r.front, n)
 }
 

@@ -29,13 +29,14 @@ type selection struct {
 	activations []string          // in order of marking
 	marked      map[string]bool   // activations
 	shares      map[string]string // activation -> the one whose parameters it takes
+	follows     map[string]string // input of a Relu or Clip that stays -> its output, whose range is all that matters of it
 	constants   []string          // weights that stand among activations (of Add and Mul)
 	removed     map[*onnxpb.NodeProto]bool
 	left        []NodeLeft
 }
 
 // moving are operators that move data without changing values, so their output shares its input's parameters.
-var moving = []string{"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "DepthToSpace", "Tile", "Expand"}
+var moving = []string{"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "DepthToSpace", "Tile", "Expand", "Resize"}
 
 // joining are operators that the CPU provider computes in 8 bits between quantized convolutions.
 var joining = []string{"Add", "Mul", "GlobalAveragePool", "AveragePool", "Concat", "Sigmoid", "LeakyRelu"}
@@ -48,7 +49,7 @@ func selectNodes(m *onnx.Model, opset int64, o Options) (*selection, error) {
 	}
 	s := &selection{model: m, opset: opset, uses: map[string]int{}, output: map[string]bool{}, input: map[string]bool{}, within: map[string]bool{},
 		weight: map[string]*onnxpb.TensorProto{}, nodes: map[*onnxpb.NodeProto]bool{}, marked: map[string]bool{}, shares: map[string]string{},
-		removed: map[*onnxpb.NodeProto]bool{}}
+		follows: map[string]string{}, removed: map[*onnxpb.NodeProto]bool{}}
 	s.index()
 	convolutional := slices.ContainsFunc(m.Proto.Graph.Node, func(n *onnxpb.NodeProto) bool { return n.OpType == "Conv" })
 	for _, n := range m.Proto.Graph.Node {
@@ -166,24 +167,25 @@ func (s *selection) takeHeavy(n *onnxpb.NodeProto) {
 	s.mark(n.Output[0])
 }
 
-// takeRectifier removes a Relu or Clip whose effect the 8-bit range has anyway: its input is quantized, and nothing else reads it.
+// takeRectifier removes a Relu or Clip whose effect the 8-bit range has anyway: its input is quantized, and nothing else reads it. Where
+// it has to stay, what it cuts off is left out of its input's range.
 func (s *selection) takeRectifier(n *onnxpb.NodeProto, o Options) {
 	in := n.Input[0]
-	_, shared := s.shares[in]
-	removable := s.marked[in] && !shared && s.uses[in] == 1 && !s.output[in] && !s.input[in] && !s.within[in] && !o.Symmetric && o.Activation == tensor.Uint8
-	if n.OpType == "Clip" && removable {
-		removable = s.startsAtZero(n)
-	}
-	if !removable {
-		if s.marked[in] {
-			s.mark(n.Output[0])
-		}
+	if !s.marked[in] {
 		return
 	}
-	s.removed[n] = true
-	s.marked[in] = false
-	s.activations = slices.DeleteFunc(s.activations, func(name string) bool { return name == in })
+	_, shared := s.shares[in]
+	alone := s.uses[in] == 1 && !s.output[in] && !s.input[in] && !s.within[in]
 	s.mark(n.Output[0])
+	removable := !o.Symmetric && !shared && (n.OpType == "Relu" || s.startsAtZero(n))
+	switch {
+	case alone && removable:
+		s.removed[n] = true
+		s.marked[in] = false
+		s.activations = slices.DeleteFunc(s.activations, func(name string) bool { return name == in })
+	case alone:
+		s.follows[in] = n.Output[0]
+	}
 }
 
 // startsAtZero reports whether a Clip's lower bound is 0, as in ReLU6: then the calibrated range of its output says it all.
@@ -201,8 +203,13 @@ func (s *selection) startsAtZero(n *onnxpb.NodeProto) bool {
 
 func (s *selection) takeMoving(n *onnxpb.NodeProto) {
 	in := n.Input[0]
-	if !s.marked[in] || n.OpType == "MaxPool" && (s.opset < 12 || len(n.Output) > 1) || s.weight[in] != nil {
+	switch {
+	case !s.marked[in] || s.weight[in] != nil:
 		return
+	case n.OpType == "MaxPool" && (s.opset < 12 || len(n.Output) > 1):
+		return
+	case n.OpType == "Resize" && (s.opset < 11 || attributeString(n, "mode", "nearest") != "nearest"):
+		return // interpolation makes new values
 	}
 	s.nodes[n] = true
 	s.mark(n.Output[0])
@@ -262,6 +269,15 @@ func attributeInt(n *onnxpb.NodeProto, name string, missing int64) int64 {
 	for _, a := range n.Attribute {
 		if a.Name == name {
 			return a.I
+		}
+	}
+	return missing
+}
+
+func attributeString(n *onnxpb.NodeProto, name, missing string) string {
+	for _, a := range n.Attribute {
+		if a.Name == name {
+			return string(a.S)
 		}
 	}
 	return missing
