@@ -10,10 +10,11 @@ import (
 	"assay/results"
 )
 
-// tickEvery is how often progress is gathered, records are made ready ahead and pages behind are given back.
+// tickEvery is how often progress is told.
 const tickEvery = int64(500 * time.Millisecond)
 
-// pollEvery bounds how late the controller sees an interrupt.
+// pollEvery is how often finished requests are gathered, records are made ready ahead and pages behind are given back; and how late an
+// interrupt may be seen.
 const pollEvery = int64(20 * time.Millisecond)
 
 // control watches the phases' edges while workers work: it ends measure at its instant, or at once when ctx is cancelled.
@@ -36,8 +37,9 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 		default:
 		}
 		g.crossEdges(now)
+		scanned = g.gather(&progress, scanned)
 		if now >= nextTick {
-			scanned = g.tick(&progress, scanned)
+			g.tick(progress)
 			nextTick = now + tickEvery
 		}
 		g.cfg.Clock.WaitUntil(min(nextTick, now+pollEvery, g.nextEdge(now)))
@@ -81,15 +83,16 @@ func (g *generator) crossEdges(now int64) {
 	}
 }
 
-// tick adds the requests finished since the last tick to the progress, without the workers' help.
-func (g *generator) tick(p *Progress, scanned int64) int64 {
+// gather adds the requests finished since the last time to the progress, without the workers' help, and moves the window of records that
+// are in memory along.
+func (g *generator) gather(p *Progress, scanned int64) int64 {
 	taken := g.taken()
 	from := scanned
 	for ; scanned < taken; scanned++ {
 		rec := &g.records.slots[scanned]
 		done := atomic.LoadInt64(&rec.done)
 		if done == 0 {
-			break // records are seen in order; a slow one holds back those behind it until the next tick
+			break // records are seen in order; a slow one holds back those behind it until the next time
 		}
 		if results.RequestStatus(rec.status) != results.RequestOK {
 			p.Failed++
@@ -102,14 +105,19 @@ func (g *generator) tick(p *Progress, scanned int64) int64 {
 	if g.cfg.Schedule == nil {
 		_ = g.records.prepare(taken + max(chunk, 2*(scanned-from))) // a failure shows when a worker needs the slot
 	}
-	g.records.release(scanned)
-	if g.cfg.Tick != nil {
-		g.edgeMu.Lock()
-		p.Phase = g.phase
-		g.edgeMu.Unlock()
-		g.cfg.Tick(*p)
-	}
+	g.records.release(from, scanned)
 	return scanned
+}
+
+// tick tells the progress.
+func (g *generator) tick(p Progress) {
+	if g.cfg.Tick == nil {
+		return
+	}
+	g.edgeMu.Lock()
+	p.Phase = g.phase
+	g.edgeMu.Unlock()
+	g.cfg.Tick(p)
 }
 
 // taken is how many slots have been handed to workers, at most as many as there are.
@@ -144,11 +152,12 @@ func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
 		Interrupted: ctx.Err() != nil, FirstError: g.firstErr}
 	o.Counts.Warmup = int(g.warm.Load())
-	g.records.n = g.recorded()
 	g.records.origin = g.base
-	for i := range g.records.n {
+	released := int64(0)
+	for taken := g.taken(); g.records.n < taken && g.records.slots[g.records.n].done != 0; g.records.n++ {
+		released = g.records.pass(released, g.records.n)
 		o.Counts.Scheduled++
-		switch results.RequestStatus(g.records.slots[i].status) {
+		switch results.RequestStatus(g.records.slots[g.records.n].status) {
 		case results.RequestOK:
 			o.Counts.OK++
 		case results.RequestFailed:
@@ -161,12 +170,4 @@ func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 		return o, ErrRecordsFull
 	}
 	return o, nil
-}
-
-// recorded is how many slots in front hold a finished request.
-func (g *generator) recorded() int64 {
-	n := int64(0)
-	for taken := g.taken(); n < taken && g.records.slots[n].done != 0; n++ {
-	}
-	return n
 }

@@ -90,15 +90,25 @@ func (r *Records) Len() int64 { return r.n }
 // Reader returns a function that fills its argument with the next rows, in the order in which they were due, and 0 at the end: what
 // results.WriteRequests wants. Instants count from origin, an instant of the run's clock.
 func (r *Records) Reader(batch int32) func([]results.Request) (int, error) {
-	i := int64(0)
+	i, released := int64(0), int64(0)
 	return func(rows []results.Request) (int, error) {
 		n := 0
 		for ; n < len(rows) && i < r.n; i++ {
 			rows[n] = r.row(i, batch)
 			n++
 		}
+		released = r.pass(released, i)
 		return n, nil
 	}
+}
+
+// pass gives the pages of records that a reader has passed back, now and then, and returns how far that is.
+func (r *Records) pass(released, at int64) int64 {
+	if at-released < chunk {
+		return released
+	}
+	r.release(released, at)
+	return at
 }
 
 func (r *Records) row(i int64, batch int32) results.Request {

@@ -27,11 +27,12 @@ func (r *Records) reserve(from, to int64) error {
 	return nil
 }
 
-// release drops the resident pages of records before slot i; their content stays in the file.
-func (r *Records) release(i int64) {
+// release drops the resident pages of records from slot i up to slot j; their content stays in the file.
+func (r *Records) release(i, j int64) {
 	page := int64(unix.Getpagesize())
-	if end := i * recordSize / page * page; end > 0 {
-		_ = unix.Madvise(r.bytes[:end], unix.MADV_DONTNEED)
+	from, to := i*recordSize/page*page, j*recordSize/page*page
+	if to > from {
+		_ = unix.Madvise(r.bytes[from:to], unix.MADV_DONTNEED)
 	}
 }
 

@@ -10,7 +10,7 @@ func (r *Records) mapFile(size int64) error {
 
 func (r *Records) reserve(int64, int64) error { return nil }
 
-func (r *Records) release(int64) {}
+func (r *Records) release(int64, int64) {}
 
 // Close gives the memory back.
 func (r *Records) Close() error {
