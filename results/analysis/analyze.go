@@ -53,7 +53,7 @@ func Analyze(dir string) (*results.Report, error) {
 	a.judgeRun()
 	a.compareArms()
 	a.compareQuality(quality)
-	if a.report.Gates, err = a.judgeGates(a.spec.Gates, quality); err != nil {
+	if a.report.Gates, err = a.judgeGates(slices.Concat(a.spec.Gates, a.objectives()), quality); err != nil {
 		return nil, err
 	}
 	a.decide(quality)

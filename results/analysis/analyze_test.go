@@ -244,6 +244,25 @@ func TestGates(t *testing.T) {
 	}
 }
 
+func TestObjectivesAreJudgedOnEveryArmOfTheirLoad(t *testing.T) {
+	dir := planted{blocks: 6, slow: 3}.save(t)
+	run, err := results.Dir(dir).ReadRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Resolved.SLOs = []results.SLO{{Load: "load", Metric: "latency.p99", AtMost: 2 * time.Millisecond}, {Load: "other", Metric: "latency.p99", AtMost: 1}}
+	if err := results.Dir(dir).WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Analyze(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Gates) != 2 || rep.Gates[0].Verdict != results.GatePass || rep.Gates[1].Verdict != results.GateFail || rep.Gates[1].Bound != 0.002 {
+		t.Errorf("%+v", rep.Gates)
+	}
+}
+
 func TestGatesThatAreWrittenWrongly(t *testing.T) {
 	dir := planted{blocks: 5, slow: 1}.save(t)
 	for want, g := range map[string]results.Gate{
