@@ -20,7 +20,7 @@ func axisOver(values []float64, log bool) axis {
 	if lo > hi {
 		lo, hi = 0, 1
 	}
-	a := axis{lo, hi, log && lo > 0}
+	a := axis{lo, hi, log && lo > 1e-100 && hi < 1e100} // beyond, margins would leave the numbers that there are
 	if a.log {
 		margin := math.Max(math.Log(hi/lo)*0.05, 0.01)
 		a.min, a.max = lo*math.Exp(-margin), hi*math.Exp(margin)
