@@ -32,9 +32,20 @@ import (
 
 // Bound is a prepared request.
 type Bound struct {
-	s *Session
-	b *C.struct_assay_bound
+	s    *Session
+	b    *C.struct_assay_bound
+	mode string
 }
+
+// How a request's outputs come about, the cheapest first.
+const (
+	Preallocated = "preallocated" // written into memory that is there before the request
+	Allocated    = "allocated"    // bound to the host; the runtime allocates them in each request
+	Plain        = "plain"        // a plain run, inputs copied to the device in each request
+)
+
+// Mode says how the request's outputs come about: Preallocated, Allocated or Plain.
+func (r *Bound) Mode() string { return r.mode }
 
 // Bind copies the feeds into the runtime's memory and runs the model once to learn the outputs' shapes. Where every output is a plain
 // tensor, requests write into preallocated outputs through an IoBinding; where the runtime refuses that, or an output is a sequence, a
@@ -51,13 +62,16 @@ func (s *Session) Bind(feeds []tensor.Value) (backend.Bound, error) {
 	out := cArray[*C.struct_OrtValue](len(s.outputs))
 	b.outputs, b.output_count = unsafe.SliceData(out), C.size_t(len(out))
 	b.mode = C.ASSAY_PLAIN
-	bound := &Bound{s: s, b: b}
+	bound := &Bound{s: s, b: b, mode: Plain}
 	if err := s.run(b.options, in, out); err != nil {
 		bound.Close()
 		return nil, err
 	}
-	if !bound.preallocate(out) {
-		bound.leaveToDevice()
+	switch {
+	case bound.preallocate(out):
+		bound.mode = Preallocated
+	case bound.leaveToRuntime():
+		bound.mode = Allocated
 	}
 	return bound, nil
 }
@@ -79,9 +93,10 @@ func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 			return false
 		}
 	}
-	if r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+	err := r.bind(func(io *C.struct_OrtIoBinding, i int) error {
 		return check("bind an output", C.bind_output(io, r.s.outputNames[i], fresh[i]))
-	}) != nil {
+	})
+	if err != nil {
 		dropValues(fresh)
 		return false
 	}
@@ -92,11 +107,12 @@ func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 	return true
 }
 
-// leaveToDevice lets the runtime allocate outputs behind an IoBinding; where it refuses that too, requests stay plain runs.
-func (r *Bound) leaveToDevice() {
-	_ = r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+// leaveToRuntime binds outputs to the host's memory and lets the runtime allocate them.
+func (r *Bound) leaveToRuntime() bool {
+	err := r.bind(func(io *C.struct_OrtIoBinding, i int) error {
 		return check("bind an output", C.bind_device(io, r.s.outputNames[i], r.s.backend.cpu))
 	})
+	return err == nil
 }
 
 // bind makes an IoBinding, runs it once and keeps it if that worked.

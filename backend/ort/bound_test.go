@@ -23,6 +23,13 @@ func TestBoundOutputsOfEveryKind(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s of %d: %v", d, n, err)
 			}
+			how := Preallocated
+			if d == tensor.String {
+				how = Allocated
+			}
+			if got := b.(*Bound).Mode(); got != how {
+				t.Errorf("%s of %d: outputs are %s, want %s", d, n, got, how)
+			}
 			for range 2 {
 				if err := b.Run(); err != nil {
 					t.Errorf("%s of %d: %v", d, n, err)

@@ -4,6 +4,9 @@
 // tensors of every kind, symbolic dimensions, bound requests without allocation, error codes, the log, placement, profiling control and
 // allocator statistics) is called through the runtime's function table on the binding's own sessions.
 //
+// The runtime sends no telemetry and writes nothing to the terminal: its log is kept, and a failure carries the cause from it. Signal
+// handlers that a provider installs over Go's are undone.
+//
 // One process has one environment: Open works once. Sessions may be used from any goroutine; a Bound belongs to one.
 package ort
 
