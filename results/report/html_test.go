@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"assay/results"
 )
 
@@ -160,7 +162,7 @@ func TestHTMLShowsWhatMatters(t *testing.T) {
 	for _, want := range []string{
 		"suspect", "Hypothesis", "ship int8", "host.steal: 0.8 %", "energy.per_inference was not measured: no CPU energy counter: permission denied",
 		"4 of 5 trials", "b003: oom: killed by the kernel for memory", "requests lost: 3 failed, 41 dropped of", "inconclusive", "about 4 more blocks would settle it",
-		"on the frontier", "dominated", "failed or invalid: 1", "accuracy by stroke", "only the baseline right", "Example Processor 9000", "int8-static of fp32",
+		"on the frontier", "behind, within the intervals", "failed or invalid: 1", "accuracy by stroke", "only the baseline right", "Example Processor 9000", "int8-static of fp32",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("nothing says %q", want)
@@ -178,4 +180,20 @@ func TestHTMLShowsWhatMatters(t *testing.T) {
 func htmlText(page string) string {
 	page = regexp.MustCompile(`(?s)<script.*?</script>|<style>.*?</style>|<textarea.*?</textarea>`).ReplaceAllString(page, "")
 	return html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, ""))
+}
+
+func TestFrontier(t *testing.T) {
+	arm := func(name string, latency, accuracy float64) results.ArmReport {
+		return results.ArmReport{Name: name, Metrics: map[string]results.Metric{
+			"latency.p50":      {Value: latency, Low: ptr(latency * 0.9), High: ptr(latency * 1.1)},
+			"quality.accuracy": {Value: accuracy, Low: ptr(accuracy - 0.01), High: ptr(accuracy + 0.01)}}}
+	}
+	got := map[string]string{}
+	for _, p := range pointsOf([]results.ArmReport{arm("slow", 4, 0.9), arm("exact", 3, 0.99), arm("twin", 3.1, 0.985), arm("fast", 1, 0.9), arm("same", 1, 0.9), {Name: "unmeasured"}}, "latency.p50", "quality.accuracy") {
+		got[p.arm.Name] = p.note()
+	}
+	want := map[string]string{"slow": "dominated", "exact": "on the frontier", "twin": "behind, within the intervals", "fast": "on the frontier", "same": "on the frontier"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -164,7 +164,8 @@ func htmlGates(r *results.Report, l look) []htmlGate {
 		}
 		if g.Value != nil {
 			e, s := estimate{*g.Value, g.Low, g.High}, gateScale(g)
-			h.Figure, h.Span = typographic(e.point(s)+s.suffix()), span(e, s)
+			own := figureScale(g)
+			h.Figure, h.Span = typographic(e.point(own)+own.suffix()), span(e, own)
 			h.Plot = gatePlot(e, g.Bound, s, h.Class, wantsAtLeast(g))
 		}
 		out = append(out, h)

@@ -237,5 +237,13 @@ func gateFigure(g results.GateResult) string {
 	if g.Value == nil {
 		return "not measured"
 	}
-	return estimate{*g.Value, g.Low, g.High}.with(gateScale(g))
+	return estimate{*g.Value, g.Low, g.High}.with(figureScale(g))
+}
+
+// figureScale is gateScale fitted to what was measured, which may be far from the bound.
+func figureScale(g results.GateResult) scale {
+	if s := gateScale(g); s.unit == "pp" || s.unit == "x" {
+		return s
+	}
+	return scaleFor(g.Unit, *g.Value)
 }

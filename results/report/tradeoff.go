@@ -12,6 +12,23 @@ type point struct {
 	arm      results.ArmReport
 	x, y     estimate
 	frontier bool
+	close    bool // behind by the estimates alone: its intervals meet those of every arm that is ahead
+}
+
+// note says where a point stands.
+func (p point) note() string {
+	switch {
+	case p.frontier:
+		return "on the frontier"
+	case p.close:
+		return "behind, within the intervals"
+	}
+	return "dominated"
+}
+
+// meets reports whether two intervals have a value in common; an estimate without one is not known to lie apart.
+func (e estimate) meets(f estimate) bool {
+	return !e.bounded() || !f.bounded() || *e.low <= *f.high && *f.low <= *e.high
 }
 
 // tradeoffPanels set latency (throughput for offline loads) against the first quality metric, one panel for each set of comparable arms.
@@ -52,9 +69,13 @@ func pointsOf(arms []results.ArmReport, x, y string) []point {
 	}
 	for i := range points {
 		p := &points[i]
-		p.frontier = !slices.ContainsFunc(points, func(q point) bool {
-			return atLeast(x, q.x.value, p.x.value) && atLeast(y, q.y.value, p.y.value) && (q.x.value != p.x.value || q.y.value != p.y.value)
-		})
+		p.frontier, p.close = true, true
+		for _, q := range points {
+			if atLeast(x, q.x.value, p.x.value) && atLeast(y, q.y.value, p.y.value) && (q.x.value != p.x.value || q.y.value != p.y.value) {
+				p.frontier = false
+				p.close = p.close && q.x.meets(p.x) && q.y.meets(p.y)
+			}
+		}
 	}
 	slices.SortStableFunc(points, func(a, b point) int {
 		if a.x.value == b.x.value {
@@ -109,10 +130,7 @@ func tradeoffPanel(f facet, points []point, xMetric, yMetric string, l look) pan
 	}
 	drawFrontier(&d, points, x, y, sx, sy)
 	for _, q := range points {
-		note := "dominated"
-		if q.frontier {
-			note = "on the frontier"
-		}
+		note := q.note()
 		xText, yText := typographic(q.x.point(sx)+sx.suffix()), typographic(q.y.point(sy)+sy.suffix())
 		into := &onTop
 		if !q.frontier {
