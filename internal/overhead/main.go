@@ -1,10 +1,10 @@
 // Command overhead measures what Assay adds to a request: plain C loops over ONNX Runtime's Run and RunWithBinding, outputs preallocated,
 // against bound requests of package ort with the two clock readings and the record that a closed loop takes of each.
 //
-// All run in one process on one session, in alternating chunks of at most a millisecond; the minimum over many chunks is compared, which
+// All run in one process on one session, in alternating chunks of at most 0.2 ms; the minimum over many chunks is compared, which
 // other load on the machine disturbs least.
 //
-// Usage: overhead -library FILE [-model FILE] [-chunks 5000] [-max-ratio 1.10] [-max-extra 200ns]
+// Usage: overhead -library FILE [-model FILE] [-chunks 20000] [-max-ratio 1.10] [-max-extra 200ns]
 //
 // Without a model it makes one of a single Relu, which takes about a microsecond. With limits it exits 1 when one is passed.
 package main
@@ -28,7 +28,7 @@ type limits struct {
 func main() {
 	library := flag.String("library", "", "libonnxruntime.so to load (`assay runtime path` prints it)")
 	model := flag.String("model", "", "model to execute; without, one Relu")
-	chunks := flag.Int("chunks", 5000, "chunks of each kind")
+	chunks := flag.Int("chunks", 20000, "chunks of each kind")
 	var limit limits
 	flag.Float64Var(&limit.ratio, "max-ratio", 0, "limit of a request's time against C's Run")
 	flag.DurationVar(&limit.extra, "max-extra", 0, "limit of a request's time over C's RunWithBinding")
