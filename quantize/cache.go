@@ -13,7 +13,10 @@ import (
 )
 
 // formVersion changes whenever equal requests would give other bytes, so that old cached variants are not taken for new ones.
-const formVersion = "1"
+const formVersion = "2"
+
+// LineageRuntime is the key under which a lineage names the version of the runtime that folded the graph and computed the ranges.
+const LineageRuntime = "assay.runtime"
 
 // Lineage is what a variant's metadata says of its origin.
 func Lineage(sourceSHA, calibrationSHA string, o Options, tool string) map[string]string {

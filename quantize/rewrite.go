@@ -3,6 +3,7 @@ package quantize
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -15,18 +16,19 @@ import (
 // file.
 type rewriter struct {
 	*selection
-	options Options
-	ranges  Ranges
-	params  map[string]Params    // of activations
-	written map[string][2]string // activation -> the names of its scale and zero point
-	scales  map[weight][]float32 // one a channel
-	outputs map[weight]string    // of DequantizeLinear
-	domain  string               // of QuantizeLinear and DequantizeLinear
-	names   map[string]bool      // every name of the graph
-	added   []*onnxpb.TensorProto
-	front   []*onnxpb.NodeProto            // DequantizeLinear of constants
-	after   map[string][]*onnxpb.NodeProto // Q/DQ pairs behind a value's producer
-	replace map[string]string              // value -> what its consumers read instead
+	options   Options
+	ranges    Ranges
+	params    map[string]Params    // of activations
+	written   map[string][2]string // activation -> the names of its scale and zero point
+	scales    map[weight][]float32 // one a channel
+	outputs   map[weight]string    // of DequantizeLinear
+	domain    string               // of QuantizeLinear and DequantizeLinear
+	names     map[string]bool      // of values
+	nodeNames map[string]bool
+	added     []*onnxpb.TensorProto
+	front     []*onnxpb.NodeProto            // DequantizeLinear of constants
+	after     map[string][]*onnxpb.NodeProto // Q/DQ pairs behind a value's producer
+	replace   map[string]string              // value -> what its consumers read instead
 }
 
 // weight is a constant as one kind of node takes it: two that want channels along different axes get a quantized copy each.
@@ -37,22 +39,12 @@ type weight struct {
 
 func newRewriter(s *selection, o Options, ranges Ranges) *rewriter {
 	r := &rewriter{selection: s, options: o, ranges: ranges, params: map[string]Params{}, written: map[string][2]string{},
-		scales: map[weight][]float32{}, outputs: map[weight]string{}, names: map[string]bool{}, after: map[string][]*onnxpb.NodeProto{}, replace: map[string]string{}}
+		scales: map[weight][]float32{}, outputs: map[weight]string{}, names: valueNames(s.model.Proto.Graph), nodeNames: map[string]bool{}, after: map[string][]*onnxpb.NodeProto{}, replace: map[string]string{}}
 	if s.opset < 13 {
 		r.domain = "com.microsoft" // the standard operators take an axis from opset 13 on
 	}
-	g := s.model.Proto.Graph
-	for _, n := range g.Node {
-		r.names[n.Name] = true
-		for _, o := range n.Output {
-			r.names[o] = true
-		}
-	}
-	for _, t := range g.Initializer {
-		r.names[t.Name] = true
-	}
-	for _, v := range g.Input {
-		r.names[v.Name] = true
+	for _, n := range s.model.Proto.Graph.Node {
+		r.nodeNames[n.Name] = true
 	}
 	return r
 }
@@ -104,7 +96,7 @@ func (r *rewriter) activationParams() error {
 		}
 		seen, ok := r.ranges[from]
 		if !ok {
-			return fmt.Errorf("no range is known of tensor %s", from)
+			return fmt.Errorf("no range is known of tensor %s: the ranges do not name it, or it is empty in every example", from)
 		}
 		p, err := paramsFor(seen[0], seen[1], rangeOf(r.options.Activation, r.options.Symmetric, false), r.options.Symmetric)
 		if err != nil {
@@ -126,18 +118,16 @@ func (r *rewriter) dropRectifier(gone *onnxpb.NodeProto) {
 	}
 }
 
-// channelAxis is the axis along which a node's weight has channels; -1 for one scale over all.
+// channelAxis is the axis along which a node's weight has channels; -1 for one scale over all. A stack of matrices gets one: the runtime's
+// 8-bit MatMul takes no scale a column there (onnxruntime 1.30.0).
 func (r *rewriter) channelAxis(n *onnxpb.NodeProto, rank int) int {
-	if !r.options.PerChannel || rank < 2 {
-		return -1
-	}
 	switch {
+	case !r.options.PerChannel, n.OpType == "MatMul" && rank != 2:
+		return -1
 	case n.OpType == "Conv", n.OpType == "Gemm" && attributeInt(n, "transB", 0) != 0:
 		return 0
-	case n.OpType == "Gemm":
-		return 1
 	}
-	return rank - 1
+	return 1
 }
 
 // guard computes the scales of a node's weight, widened where its bias would overflow.
@@ -392,8 +382,8 @@ func (r *rewriter) activation(name string) {
 	}
 	middle := r.unique(name + "_QuantizeLinear_Output")
 	r.after[from] = []*onnxpb.NodeProto{
-		{Name: r.unique(name + "_QuantizeLinear"), OpType: "QuantizeLinear", Domain: r.domain, Input: []string{from, at[0], at[1]}, Output: []string{middle}},
-		{Name: r.unique(name + "_DequantizeLinear"), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{middle, at[0], at[1]}, Output: []string{to}},
+		{Name: unusedName(name+"_QuantizeLinear", r.nodeNames), OpType: "QuantizeLinear", Domain: r.domain, Input: []string{from, at[0], at[1]}, Output: []string{middle}},
+		{Name: unusedName(name+"_DequantizeLinear", r.nodeNames), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{middle, at[0], at[1]}, Output: []string{to}},
 	}
 }
 
@@ -480,23 +470,15 @@ func (r *rewriter) add(name string, d tensor.DType, dims []int64, data []byte) s
 
 // dequantize adds a DequantizeLinear of constants; axis is written where it means something.
 func (r *rewriter) dequantize(name, q, scale, zero, output string, axis int) {
-	n := &onnxpb.NodeProto{Name: r.unique(name), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{q, scale, zero}, Output: []string{output}}
+	n := &onnxpb.NodeProto{Name: unusedName(name, r.nodeNames), OpType: "DequantizeLinear", Domain: r.domain, Input: []string{q, scale, zero}, Output: []string{output}}
 	if axis >= 0 {
 		n.Attribute = []*onnxpb.AttributeProto{{Name: "axis", Type: onnxpb.AttributeProto_INT, I: int64(axis)}}
 	}
 	r.front = append(r.front, n)
 }
 
-// unique gives a name that nothing in the graph has.
-func (r *rewriter) unique(name string) string {
-	for candidate, i := name, 1; ; i++ {
-		if !r.names[candidate] {
-			r.names[candidate] = true
-			return candidate
-		}
-		candidate = name + "_" + strconv.Itoa(i)
-	}
-}
+// unique gives a name that no value of the graph has.
+func (r *rewriter) unique(name string) string { return unusedName(name, r.names) }
 
 func setAttribute(n *onnxpb.NodeProto, name string, v float32) {
 	for _, a := range n.Attribute {
@@ -512,4 +494,42 @@ func floatBytes(values []float32) []byte {
 		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
 	}
 	return out
+}
+
+// valueNames are the names of a graph's values, those of its subgraphs among them: a new name must not hide behind one of theirs.
+func valueNames(g *onnxpb.GraphProto) map[string]bool {
+	names := map[string]bool{}
+	for _, v := range g.Input {
+		names[v.Name] = true
+	}
+	for _, t := range g.Initializer {
+		names[t.Name] = true
+	}
+	for _, t := range g.SparseInitializer {
+		names[t.GetValues().GetName()] = true
+	}
+	for _, n := range g.Node {
+		for _, o := range n.Output {
+			names[o] = true
+		}
+		for _, a := range n.Attribute {
+			for _, sub := range append(slices.Clone(a.Graphs), a.G) {
+				if sub != nil {
+					maps.Copy(names, valueNames(sub))
+				}
+			}
+		}
+	}
+	return names
+}
+
+// unusedName is name, or one like it where that is taken; it is taken from then on.
+func unusedName(name string, taken map[string]bool) string {
+	for candidate, i := name, 1; ; i++ {
+		if !taken[candidate] {
+			taken[candidate] = true
+			return candidate
+		}
+		candidate = name + "_" + strconv.Itoa(i)
+	}
 }

@@ -141,6 +141,9 @@ func (q *Request) ranges(ctx context.Context, be backend.Backend, m *onnx.Model,
 			if !s.marked[name] {
 				return fmt.Errorf("the ranges name tensor %q, which is not one that is quantized", name)
 			}
+			if v := q.Ranges[name]; v[0] > v[1] {
+				return fmt.Errorf("the range of tensor %q is [%v, %v]; want [smallest, largest]", name, v[0], v[1])
+			}
 		}
 		res.Ranges = q.Ranges
 		return nil
@@ -202,16 +205,21 @@ func install(from, to string) error {
 // eightBit are the operators by which the runtime computes in 8 bits, by the beginning of their names.
 var eightBit = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "QAttention"}
 
-// count gives the 8-bit operators of an optimised model, and how many Q/DQ nodes were not fused.
+// count gives the 8-bit operators of an optimised model, and how many Q/DQ nodes were not fused; those at the model's own inputs and
+// outputs are not counted, because floats come and go there.
 func count(path string) (fused map[string]int, leftover int, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer m.Close()
+	border := map[string]bool{}
+	for _, v := range append(m.Inputs(), m.Proto.Graph.Output...) {
+		border[v.Name] = true
+	}
 	fused = map[string]int{}
 	m.EachNode(func(n *onnxpb.NodeProto) {
-		if n.OpType == "QuantizeLinear" || n.OpType == "DequantizeLinear" {
+		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
 			leftover++
 		}
 		if slices.ContainsFunc(eightBit, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {

@@ -70,6 +70,9 @@ func (q *Request) compare(ctx context.Context, original, variant backend.Session
 			return err
 		}
 		c.add(want, got)
+		if c.broken > 0 {
+			return fmt.Errorf("on example %d, %d elements of its output are NaN or infinite that are finite in the original's; keep what leads there in float with --exclude", i, c.broken)
+		}
 	}
 	res.Quality = c.fidelity()
 	return nil
@@ -78,7 +81,7 @@ func (q *Request) compare(ctx context.Context, original, variant backend.Session
 // comparison adds up over examples.
 type comparison struct {
 	signal, noise, dot, squares, max float64
-	rows, agree, examples            int
+	rows, agree, examples, broken    int
 }
 
 func (c *comparison) add(want, got []tensor.Value) {
@@ -88,6 +91,13 @@ func (c *comparison) add(want, got []tensor.Value) {
 		}
 		a, b := float32s(want[i].Tensor), float32s(got[i].Tensor)
 		for k := range a {
+			if a[k]-a[k] != 0 { // not finite: an error that the original makes too
+				continue
+			}
+			if b[k]-b[k] != 0 {
+				c.broken++
+				continue
+			}
 			d := b[k] - a[k]
 			c.signal += a[k] * a[k]
 			c.noise += d * d

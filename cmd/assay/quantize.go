@@ -89,6 +89,7 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 		return usageError(err)
 	}
 	defer b.Close()
+	req.Lineage[quantize.LineageRuntime] = b.Info().Version
 	res, err := quantize.Static(ctx, b, *req)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -161,13 +162,17 @@ func (q *quantizeFlags) data(req *quantize.Request) error {
 		if err := json.Unmarshal(src, &req.Ranges); err != nil {
 			return fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", q.ranges, err)
 		}
-		calibration = "ranges of " + fmt.Sprint(len(req.Ranges)) + " tensors"
+		sum, err := hashFile(q.ranges)
+		if err != nil {
+			return err
+		}
+		calibration = "ranges " + sum
 	} else {
 		d, err := dataset.Open(calibrationSpec(q.calibration))
 		if err != nil {
 			return err
 		}
-		req.Examples, calibration = calibrationSource(d, req.Model, q.examples), d.SHA256
+		req.Examples, calibration = calibrationSource(d, req.Model, q.examples), calibrationIdentity(d.SHA256, nil, q.examples)
 	}
 	sha, _, err := identifyModel(req.Model)
 	if err != nil {

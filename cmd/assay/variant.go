@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"assay/backend"
 	"assay/dataset"
@@ -36,12 +38,10 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	if err != nil {
 		return child.Built{}, err
 	}
-	calibration := d.SHA256
-	if n := c.Recipe.Calibration.Examples; n > 0 {
-		calibration += fmt.Sprintf(" first %d", n)
-	}
+	calibration := calibrationIdentity(d.SHA256, c.Dataset.Inputs, c.Recipe.Calibration.Examples)
 	q := quantize.Request{Model: c.Model, Options: options, Examples: calibrationSource(d, c.Model, c.Recipe.Calibration.Examples),
 		Lineage: quantize.Lineage(sha, calibration, options, version())}
+	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
 	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
 	if err != nil {
 		return child.Built{}, err
@@ -51,6 +51,17 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 		lineage[key] = value
 	}
 	return child.Built{Path: path, Lineage: lineage, Cached: cached}, nil
+}
+
+// calibrationIdentity tells calibration runs apart: the data, which array feeds which input, and how many examples are taken (0 for all).
+func calibrationIdentity(sha string, inputs map[string]string, examples int) string {
+	for _, input := range slices.Sorted(maps.Keys(inputs)) {
+		sha += fmt.Sprintf(" %q=%q", input, inputs[input])
+	}
+	if examples > 0 {
+		sha += fmt.Sprintf(" first %d", examples)
+	}
+	return sha
 }
 
 // calibrationSource gives the examples of a data set one at a time, at most limit of them (0 for all).

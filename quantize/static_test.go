@@ -1,0 +1,344 @@
+//go:build cgo && linux
+
+package quantize
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/backend"
+	"assay/onnx"
+	"assay/onnx/onnxpb"
+	"assay/tensor"
+)
+
+// convolutional is two convolutions with a residual, pooling and a last Gemm.
+func convolutional(opset int64) *network {
+	pads := func() *onnxpb.AttributeProto {
+		return &onnxpb.AttributeProto{Name: "pads", Type: onnxpb.AttributeProto_INTS, Ints: []int64{1, 1, 1, 1}}
+	}
+	pool := &onnxpb.AttributeProto{Name: "kernel_shape", Type: onnxpb.AttributeProto_INTS, Ints: []int64{2, 2}}
+	strides := &onnxpb.AttributeProto{Name: "strides", Type: onnxpb.AttributeProto_INTS, Ints: []int64{2, 2}}
+	return newNetwork(opset).input("x", 1, 3, 8, 8).weight("w1", 8, 3, 3, 3).weight("b1", 8).weight("w2", 8, 8, 3, 3).weight("b2", 8).
+		weight("w3", 10, 128).weight("b3", 10).
+		node("Conv x w1 b1 > c1", pads()).node("Relu c1 > r1").node("Conv r1 w2 b2 > c2", pads()).node("Add c2 r1 > s").
+		node("MaxPool s > p", pool, strides).node("Flatten p > f").node("Gemm f w3 b3 > y", intAttribute("transB", 1)).output("y", 1, 10)
+}
+
+func TestStaticFusesAndKeepsQuality(t *testing.T) {
+	for _, opset := range []int64{10, 11, 12, 13, 17, 21} {
+		t.Run(fmt.Sprint(opset), func(t *testing.T) {
+			res, out, err := static(t, convolutional(opset).save(t), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Fused["QLinearConv"] != 2 || res.Nodes.Quantized < 5 {
+				t.Errorf("fused %v, nodes %+v", res.Fused, res.Nodes)
+			}
+			if res.Quality.SQNR == nil || *res.Quality.SQNR < 28 || res.Quality.Examples != 16 {
+				t.Errorf("quality %+v", res.Quality)
+			}
+			loadsEverywhere(t, out)
+		})
+	}
+}
+
+func TestOptionsKeepQuality(t *testing.T) {
+	for name, c := range map[string]struct {
+		change   func(*Options)
+		decibels float64
+	}{
+		"tensor":   {func(o *Options) { o.PerChannel = false }, 25},
+		"reduced":  {func(o *Options) { o.ReduceRange = true }, 22},
+		"unfolded": {func(o *Options) { o.Prepare = false }, 28},
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, _ := faithful(t, convolutional(17), c.decibels, func(q *Request) { c.change(&q.Options) })
+			if res.Fused["QLinearConv"] != 2 || len(res.Warnings) > 0 {
+				t.Errorf("fused %v, warnings %q", res.Fused, res.Warnings)
+			}
+		})
+	}
+}
+
+// On x86 the runtime turns signed activations into unsigned ones, but not where a value is read twice: what is lost is said.
+func TestSignedActivationsSayWhatIsNotFused(t *testing.T) {
+	for _, symmetric := range []bool{false, true} {
+		res, _ := faithful(t, convolutional(17), 25, func(q *Request) { q.Options.Activation, q.Options.Symmetric = tensor.Int8, symmetric })
+		if res.Fused["QLinearConv"] < 2 && !has(res.Warnings, "nodes remain") {
+			t.Errorf("fused %v, warnings %q", res.Fused, res.Warnings)
+		}
+	}
+}
+
+func TestRelusDisappear(t *testing.T) {
+	for _, d := range []tensor.DType{tensor.Uint8, tensor.Int8} {
+		if _, ops := faithful(t, convolutional(17), 25, func(q *Request) { q.Options.Activation = d }); ops["Relu"] != 0 {
+			t.Errorf("%s: %v", d, ops)
+		}
+	}
+	if _, ops := faithful(t, convolutional(17), 25, func(q *Request) { q.Options.Symmetric = true }); ops["Relu"] != 1 {
+		t.Errorf("a symmetric range does not cut off what is negative: %v", ops)
+	}
+}
+
+func TestEqualRequestsGiveEqualFiles(t *testing.T) {
+	model := convolutional(17).save(t)
+	var files [2][]byte
+	for i := range files {
+		_, out, err := static(t, model, func(q *Request) { q.Lineage = Lineage("sha", "calibration", q.Options, "tool") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[i], err = os.ReadFile(out); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnx.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Metadata(); got["assay.source_sha256"] != "sha" || !strings.Contains(got["assay.options"], "PerChannel") {
+			t.Errorf("lineage %v", got)
+		}
+		m.Close()
+	}
+	if !bytes.Equal(files[0], files[1]) {
+		t.Error("two runs differ")
+	}
+}
+
+func TestRangesStandInForCalibration(t *testing.T) {
+	model := convolutional(17).save(t)
+	first, out, err := static(t, model, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, again, err := static(t, model, func(q *Request) { q.Examples, q.Ranges = nil, first.Ranges })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.ReadFile(out)
+	if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
+		t.Error("saved ranges give another model than calibration did")
+	}
+}
+
+// Every awkward network gives what it gave in float.
+func TestAwkwardGraphs(t *testing.T) {
+	square := func() *network { return newNetwork(17).input("x", 4, 16) }
+	for name, n := range map[string]*network{
+		"names that are taken": square().weight("w", 16, 16).weight("x_scale", 16).weight("w_quantized", 16).weight("x_zero_point", 16).
+			node("MatMul x w > h").node("Mul h x_scale > x_QuantizeLinear_Output").node("Add x_QuantizeLinear_Output w_quantized > w_scale").
+			node("Sub w_scale x_zero_point > y").output("y", 4, 16),
+		"one weight along two axes": square().weight("w", 8, 16).weight("b", 8).weight("c", 16).
+			node("Gemm x w b > h", intAttribute("transB", 1)).node("Tanh h > k").node("Gemm k w c > y").output("y", 4, 16),
+		"one bias of two nodes": square().weight("v", 16, 16).weight("w", 16, 16).weight("b", 16).
+			node("Gemm x v b > h").node("Tanh h > k").node("Gemm k w b > y").output("y", 4, 16),
+		"a bias that is an operand too": square().weight("w", 16, 16).weight("b", 16).
+			node("Gemm x w b > h").node("Mul h b > y").output("y", 4, 16),
+		"a bias in a row":        square().weight("w", 16, 16).weight("b", 1, 16).node("Gemm x w b > y").output("y", 4, 16),
+		"a bias of one":          square().weight("w", 16, 16).weight("b", 1).node("Gemm x w b > y").output("y", 4, 16),
+		"a scalar bias":          square().weight("w", 16, 16).weight("b").node("Gemm x w b > y").output("y", 4, 16),
+		"a bias for each row":    square().weight("w", 16, 16).weight("b", 4, 16).node("Gemm x w b > y").output("y", 4, 16),
+		"a bias in a column":     square().weight("w", 16, 16).weight("b", 4, 1).node("Gemm x w b > y").output("y", 4, 16),
+		"a bias that is fed":     square().input("b", 4, 16).weight("w", 16, 16).node("Gemm x w b > y").output("y", 4, 16),
+		"beta":                   square().weight("w", 16, 16).weight("b", 16).node("Gemm x w b > y", floatAttribute("beta", 3)).output("y", 4, 16),
+		"a weight of three axes": newNetwork(17).input("x", 2, 4, 16).weight("w", 2, 16, 8).node("MatMul x w > y").output("y", 2, 4, 8),
+		"an output that is read": square().weight("v", 16, 16).weight("w", 16, 16).node("MatMul x v > y").node("Relu y > r").node("MatMul r w > z").
+			output("y", 4, 16).output("z", 4, 16),
+		"an input that is rectified": square().weight("w", 16, 16).node("Relu x > r").node("MatMul r w > y").output("y", 4, 16),
+		"a value read beside its Relu": square().weight("v", 16, 16).weight("w", 16, 16).node("MatMul x v > h").node("Relu h > r").node("MatMul r w > k").
+			node("Add h k > y").output("y", 4, 16),
+		"weights of zero":       square().constant("w", make([]float32, 256), 16, 16).weight("b", 16).node("Gemm x w b > y").output("y", 4, 16),
+		"a subgraph that reads": conditional(),
+	} {
+		for _, perChannel := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/%v", name, perChannel), func(t *testing.T) {
+				faithful(t, n, 28, func(q *Request) { q.Options.PerChannel = perChannel })
+			})
+		}
+	}
+}
+
+// conditional reads an activation and a weight from within both branches of an If.
+func conditional() *network {
+	n := newNetwork(17).input("x", 4, 16).weight("w", 16, 16).node("MatMul x w > h").node("ReduceSum x > s", intAttribute("keepdims", 0)).
+		weight("zero").node("Greater s zero > c")
+	branch := func(op string) *onnxpb.GraphProto {
+		out := "h_scale" // a name that ours would take
+		return &onnxpb.GraphProto{Name: op, Node: []*onnxpb.NodeProto{{OpType: op, Name: op, Input: []string{"h", "w0"}, Output: []string{out}}},
+			Output: []*onnxpb.ValueInfoProto{valueInfo(out, 4, 16)}}
+	}
+	n.weight("w0", 16)
+	return n.node("If c > i", &onnxpb.AttributeProto{Name: "then_branch", Type: onnxpb.AttributeProto_GRAPH, G: branch("Add")},
+		&onnxpb.AttributeProto{Name: "else_branch", Type: onnxpb.AttributeProto_GRAPH, G: branch("Sub")}).
+		weight("v", 16, 16).node("MatMul i v > y").output("y", 4, 16)
+}
+
+func TestRefusals(t *testing.T) {
+	linear := func() *network {
+		return newNetwork(17).input("x", 4, 16).weight("w", 16, 16).weight("b", 16).node("Gemm x w b > y").output("y", 4, 16)
+	}
+	withNaN := linear()
+	withNaN.constant("bad", append(make([]float32, 255), float32(math.NaN())), 16, 16).model.Graph.Node[0].Input[1] = "bad"
+	badBias := linear()
+	badBias.constant("bad", append(make([]float32, 15), float32(math.Inf(1))), 16).model.Graph.Node[0].Input[2] = "bad"
+	none := newNetwork(17).input("x", 4, 16).node("Relu x > y").output("y", 4, 16)
+	poisoned := func(at int, value float32) Source {
+		return func(inputs []backend.ValueInfo, i int) ([]tensor.Value, bool, error) {
+			feeds, more, err := normal(3)(inputs, i)
+			if more && i == 1 {
+				copy(feeds[0].Tensor.Data[4*at:], floatBytes([]float32{value}))
+			}
+			return feeds, more, err
+		}
+	}
+	nan := float32(math.NaN())
+	for name, c := range map[string]struct {
+		n      *network
+		change func(*Request)
+		want   string
+	}{
+		"old opset":        {newNetwork(9).input("x", 4, 16).weight("w", 16, 16).node("MatMul x w > y").output("y", 4, 16), nil, "opset is 9"},
+		"NaN weight":       {withNaN, nil, "bad holds NaN"},
+		"infinite bias":    {badBias, nil, "bad holds NaN or infinite"},
+		"nothing":          {none, nil, "nothing can be quantized"},
+		"all excluded":     {linear(), func(q *Request) { q.Options.Exclude = "." }, "matched by --exclude"},
+		"none included":    {linear(), func(q *Request) { q.Options.Include = "elsewhere" }, "matches no node"},
+		"bad expression":   {linear(), func(q *Request) { q.Options.Exclude = "(" }, "--exclude"},
+		"NaN first":        {linear(), func(q *Request) { q.Examples = poisoned(0, nan) }, "example 1: tensor x holds NaN"},
+		"NaN within":       {linear(), func(q *Request) { q.Examples = poisoned(37, nan) }, "example 1: tensor x holds NaN"},
+		"infinity":         {linear(), func(q *Request) { q.Examples = poisoned(63, float32(math.Inf(-1))) }, "example 1: tensor x holds NaN or inf"},
+		"no examples":      {linear(), func(q *Request) { q.Examples = normal(0) }, "no examples"},
+		"no data":          {linear(), func(q *Request) { q.Examples = nil }, "needs calibration data"},
+		"foreign range":    {linear(), func(q *Request) { q.Ranges = Ranges{"z": {0, 1}} }, `"z"`},
+		"reversed range":   {linear(), func(q *Request) { q.Ranges = Ranges{"x": {1, 0}} }, "[smallest, largest]"},
+		"missing range":    {convolutional(17), func(q *Request) { q.Ranges = Ranges{"x": {0, 1}} }, "no range is known of tensor"},
+		"a failing source": {linear(), func(q *Request) { q.Examples = failing }, "example 0: the disk is gone"},
+		"a hole in the output": {newNetwork(17).input("x", 4, 16).weight("w", 16, 256).node("MatMul x w > h").node("Abs h > a").node("Log a > y").output("y", 4, 256), nil,
+			"NaN or infinite that are finite"},
+		"a range too wide":   {linear(), func(q *Request) { q.Ranges = Ranges{"x": {-math.MaxFloat32, math.MaxFloat32}} }, "wider than a float32"},
+		"a file that is not": {nil, func(q *Request) { q.Model = filepath.Join(t.TempDir(), "none.onnx") }, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := ""
+			if c.n != nil {
+				model = c.n.save(t)
+			}
+			_, out, err := static(t, model, c.change)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func failing([]backend.ValueInfo, int) ([]tensor.Value, bool, error) {
+	return nil, false, errors.New("the disk is gone")
+}
+
+func TestQuantizedModelsAreRefused(t *testing.T) {
+	_, out, err := static(t, convolutional(17).save(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := static(t, out, nil); err == nil || !strings.Contains(err.Error(), "quantized already") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatIsExcludedIsNamed(t *testing.T) {
+	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Options.Exclude = "Conv_c1"; q.Options.Prepare = false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(res.Nodes.LeftFloat, func(l NodeLeft) bool { return l.Node == "Conv_c1" })
+	if i < 0 || !strings.Contains(res.Nodes.LeftFloat[i].Why, "--exclude") || res.Fused["QLinearConv"] != 1 {
+		t.Errorf("%+v, fused %v", res.Nodes, res.Fused)
+	}
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Out = "" })
+	if err != nil || res.Nodes.Quantized == 0 || res.Out != "" {
+		t.Errorf("%+v %v", res, err)
+	}
+}
+
+func TestCacheTellsRequestsApart(t *testing.T) {
+	model, cache := convolutional(17).save(t), t.TempDir()
+	request := func(o Options) Request {
+		return Request{Model: model, Options: o, Examples: normal(4), Lineage: Lineage("s", "c", o, "t")}
+	}
+	first, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache)
+	if err != nil || hit {
+		t.Fatalf("%v %v", hit, err)
+	}
+	if again, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache); err != nil || !hit || again != first {
+		t.Errorf("the second time: %s %v %v", again, hit, err)
+	}
+	o := DefaultOptions()
+	o.PerChannel = false
+	if other, hit, err := Cached(t.Context(), loaded(t), request(o), cache); err != nil || hit || other == first {
+		t.Errorf("another option: %s %v %v", other, hit, err)
+	}
+}
+
+// The runtime's own QuantizeLinear is the oracle: a float32 quotient, rounded half to even, saturated.
+func TestIntegersAreThoseOfTheRuntime(t *testing.T) {
+	for _, d := range []tensor.DType{tensor.Int8, tensor.Uint8} {
+		for _, p := range []Params{{0.1, 0}, {1.0 / 3, 7}, {0.0078431375, 100}, {1, -0}, {1e-30, 3}, {7e8, 1}} {
+			checkIntegers(t, d, p)
+		}
+	}
+}
+
+func checkIntegers(t *testing.T, d tensor.DType, p Params) {
+	t.Helper()
+	n := newNetwork(13).input("x", 4096).constant("s", []float32{p.Scale}).node("QuantizeLinear x s z > q").node("Cast q > y", intAttribute("to", int64(tensor.Int32)))
+	n.model.Graph.Initializer = append(n.model.Graph.Initializer, &onnxpb.TensorProto{Name: "z", DataType: int32(d), RawData: []byte{byte(p.Zero)}})
+	n.output("y", 4096)
+	n.model.Graph.Output[0].Type.GetTensorType().ElemType = int32(tensor.Int32)
+	s, err := loaded(t).Open(t.Context(), n.save(t), backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "disable"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	values := make([]float32, 4096)
+	for i := range values {
+		switch i % 4 {
+		case 0:
+			values[i] = (float32(i%301) - 150 + 0.5) * p.Scale // ties
+		case 1:
+			values[i] = math.Float32frombits(math.Float32bits((float32(i%301)-150+0.5)*p.Scale) + 1)
+		default:
+			values[i] = float32(n.rng.NormFloat64()) * 90 * p.Scale
+		}
+	}
+	x, err := tensor.New(tensor.Float32, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.Data = floatBytes(values)
+	out, err := s.Run(t.Context(), []tensor.Value{tensor.Of(x)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4096)
+	quantizeInto(got, values, p, d)
+	for i := range got {
+		if want := out[0].Tensor.Data[4*i]; got[i] != want {
+			t.Fatalf("%v / %v + %d to %s: %d, the runtime says %d", values[i], p.Scale, p.Zero, d, got[i], want)
+		}
+	}
+}
