@@ -1,7 +1,7 @@
 // Command overhead measures what Assay adds to a request: plain C loops over ONNX Runtime's Run and RunWithBinding, outputs preallocated,
 // against bound requests of package ort with the two clock readings and the record that a closed loop takes of each.
 //
-// All run in one process on one session, in alternating chunks of at most 0.2 ms; the minimum over many chunks is compared, which
+// All run in one process on the same sessions, in alternating chunks of at most 0.2 ms; the minimum over many chunks is compared, which
 // other load on the machine disturbs least.
 //
 // Usage: overhead -library FILE [-model FILE] [-chunks 20000] [-max-ratio 1.10] [-max-extra 200ns]
