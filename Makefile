@@ -8,6 +8,7 @@ export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
 
 ASSAY := bin/assay
 DEMO_OUT ?= assay-runs/demo
+MNIST ?= ../shared/data/models/mnist.onnx
 
 build: need
 	go build -o $(ASSAY) ./cmd/assay
@@ -43,6 +44,16 @@ lint:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# What Assay adds to a request, beside plain C loops of the runtime: a model of a microsecond, and MNIST where it is at hand.
+bench-overhead: build
+	$(ASSAY) runtime install
+	go run ./internal/overhead -library "$$($(ASSAY) runtime path)"
+	@if [ -f $(MNIST) ]; then go run ./internal/overhead -library "$$($(ASSAY) runtime path)" -model $(MNIST); else echo "no $(MNIST): set MNIST=FILE"; fi
+
+# The CUDA provider and NVML, on a machine with an NVIDIA GPU; its record goes to docs/gpu.
+gpu-check: build
+	scripts/gpu-check.sh $(ASSAY)
 
 clean:
 	rm -rf bin

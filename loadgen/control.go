@@ -31,6 +31,8 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 		now := g.cfg.Clock.Now()
 		select {
 		case <-ended:
+			g.gather(&progress, scanned)
+			g.tick(progress)
 			return
 		case <-ctx.Done():
 			g.interrupt(now)

@@ -177,10 +177,12 @@ func (a *analyzer) conclusion(cs []*candidate, q *qualityData, d *results.Decisi
 	}
 	machine := a.machine()
 	if len(cs) == 0 {
-		s = append(s, fmt.Sprintf("%s was measured alone%s, in %d blocks.", a.spec.Baseline, machine, a.report.Run.Blocks))
+		s = append(s, fmt.Sprintf("%s was measured alone%s, in %s.", a.spec.Baseline, machine, plural(a.report.Run.Blocks, "block")))
 		return strings.Join(s, " ")
 	}
-	s = append(s, fmt.Sprintf("%d variants were compared with %s%s, in %d interleaved blocks of fresh processes.", len(cs), a.spec.Baseline, machine, a.report.Run.Blocks))
+	verb := map[bool]string{true: "was", false: "were"}[len(cs) == 1]
+	s = append(s, fmt.Sprintf("%s %s compared with %s%s, in %s of fresh processes.", plural(len(cs), "variant"), verb, a.spec.Baseline, machine,
+		plural(a.report.Run.Blocks, "interleaved block")))
 	for _, c := range cs {
 		s = append(s, a.sentence(c, q))
 	}
@@ -195,11 +197,18 @@ func (a *analyzer) conclusion(cs []*candidate, q *qualityData, d *results.Decisi
 		}
 	}
 	if d.Ship != nil {
-		s = append(s, fmt.Sprintf("On this evidence ship %s: %s.", *d.Ship, d.Why))
+		s = append(s, fmt.Sprintf("On this evidence, ship %s.", *d.Ship))
 	} else {
-		s = append(s, fmt.Sprintf("On this evidence nothing is recommended: %s.", d.Why))
+		s = append(s, "On this evidence nothing is recommended.")
 	}
 	return strings.Join(s, " ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func needs(g results.GateResult) string {

@@ -85,13 +85,16 @@ func ECEDifference(baseline, variant []Prediction, seed uint64) (e Estimate, p f
 	}
 	difference := func(index []int) float64 { return ece(variant, index) - ece(baseline, index) }
 	draws := resampled(len(variant), seed, difference)
-	below := 0
+	below, above := 0, 0 // a draw of exactly 0 speaks for neither side, so it counts for both
 	for _, d := range draws {
 		if d <= 0 {
 			below++
 		}
+		if d >= 0 {
+			above++
+		}
 	}
-	tail := min(below, bootstrap-below)
+	tail := min(below, above)
 	return Estimate{Value: difference(identity(len(variant))), Low: stats.Quantile(draws, 0.025), High: stats.Quantile(draws, 0.975), N: len(variant),
 		Method: fmt.Sprintf("paired percentile bootstrap over examples (%d draws)", bootstrap)}, min(1, 2*float64(tail+1)/float64(bootstrap+1)), true
 }

@@ -103,6 +103,9 @@ func TestMetrics(t *testing.T) {
 	if loss, low, high, p := Loss(Compare(base, variant), 0.05); loss != 1.0/8 || !(low < loss && loss < high) || math.Abs(p-0.625) > 1e-12 {
 		t.Errorf("loss %v [%v, %v] p %v", loss, low, high, p)
 	}
+	if e, p, ok := ECEDifference(base, base, 1); !ok || e.Value != 0 || p != 1 {
+		t.Errorf("identical models: %+v, p %v", e, p)
+	}
 	s := BySlice(base, variant)
 	if len(s) != 2 || s[0].Value != "first" || s[0].Accuracy.Value != 1 || s[1].Flips.Baseline != 2 {
 		t.Errorf("slices %+v", s)
