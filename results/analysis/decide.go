@@ -2,7 +2,9 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"assay/results"
@@ -242,24 +244,9 @@ func (a *analyzer) machine() string {
 	return ""
 }
 
-// sentence words one variant's change in each load and its quality.
+// sentence words one variant's change over its loads, and its quality.
 func (a *analyzer) sentence(c *candidate, q *qualityData) string {
-	var parts []string
-	for i := range a.spec.Arms {
-		arm := &a.spec.Arms[i]
-		if arm.Variant != c.name {
-			continue
-		}
-		if k := a.comparison(arm.Name, a.figureOf(arm)); k != nil && k.Ratio != nil {
-			parts = append(parts, fmt.Sprintf("%s (%s)", change(k), strings.TrimPrefix(arm.Name, c.name+".")))
-		}
-	}
-	text := fmt.Sprintf("%s: ", c.name)
-	if len(parts) == 0 {
-		text += "no figures to compare"
-	} else {
-		text += strings.Join(parts, ", ")
-	}
+	text := c.name + ": " + a.change(c)
 	if c.measuredQuality {
 		base, ps := q.of(a.spec.Baseline), q.of(c.name)
 		loss, low, high, _ := quality.Loss(quality.Compare(base, ps), alpha)
@@ -269,17 +256,39 @@ func (a *analyzer) sentence(c *candidate, q *qualityData) string {
 	return text + "."
 }
 
-// change words a ratio with its interval.
-func change(k *results.Comparison) string {
-	name := map[bool]string{true: "throughput", false: "median latency"}[k.Metric == "throughput"]
-	if k.Low == nil {
-		return fmt.Sprintf("%s x%.3g, without an interval", name, *k.Ratio)
+// change words a variant's ratios: the hull of their intervals over its loads, and how many say what.
+func (a *analyzer) change(c *candidate) string {
+	low, high := math.Inf(1), math.Inf(-1)
+	words := map[string]int{}
+	names := map[string]bool{}
+	n := 0
+	for i := range a.spec.Arms {
+		arm := &a.spec.Arms[i]
+		k := a.comparison(arm.Name, a.figureOf(arm))
+		if arm.Variant != c.name || k == nil || k.Ratio == nil {
+			continue
+		}
+		n++
+		names[map[bool]string{true: "throughput", false: "median latency"}[k.Metric == "throughput"]] = true
+		words[k.Verdict]++
+		if k.Low == nil {
+			low, high = min(low, *k.Ratio), max(high, *k.Ratio)
+			words["without an interval"]++
+			continue
+		}
+		low, high = min(low, *k.Low), max(high, *k.High)
 	}
-	verdict := k.Verdict
-	if verdict == results.Unclear {
-		verdict = "cannot tell"
+	if n == 0 {
+		return "no figures to compare"
 	}
-	return fmt.Sprintf("%s x%.3g [%.3g, %.3g], %s", name, *k.Ratio, *k.Low, *k.High, verdict)
+	var said []string
+	for _, word := range []string{results.Better, results.Worse, results.Same, results.Unclear, "without an interval"} {
+		if words[word] > 0 {
+			said = append(said, fmt.Sprintf("%s in %d", word, words[word]))
+		}
+	}
+	return fmt.Sprintf("%s x%.3g to x%.3g of %s's over %s (95 %% bounds): %s", strings.Join(slices.Sorted(maps.Keys(names)), " or "), low, high, a.spec.Baseline,
+		plural(n, "load"), strings.Join(said, ", "))
 }
 
 // ablation compares a distilled variant with a variant of the same size that had no teacher: the same file size within 2 %.

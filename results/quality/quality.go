@@ -66,56 +66,60 @@ const (
 )
 
 // ECE is the expected calibration error: the mean distance between confidence and accuracy over 15 bins of equal width, weighted by their
-// examples (Guo et al. 2017, arXiv 1706.04599), with a percentile bootstrap interval over examples. ok is false where there are no
+// examples (Guo et al. 2017, arXiv 1706.04599). Its interval is the estimate and 1.96 bootstrap standard deviations either way, not below
+// 0: resampling raises a calibration error, so percentiles of the draws may leave the estimate itself out. ok is false where there are no
 // probabilities.
 func ECE(ps []Prediction, seed uint64) (e Estimate, ok bool) {
 	if !scored(ps) {
 		return Estimate{}, false
 	}
-	draws := resampled(len(ps), seed, func(index []int) float64 { return ece(ps, index) })
-	return Estimate{Value: ece(ps, identity(len(ps))), Low: stats.Quantile(draws, 0.025), High: stats.Quantile(draws, 0.975), N: len(ps),
-		Method: fmt.Sprintf("%d equal-width bins, percentile bootstrap over examples (%d draws)", eceBins, bootstrap)}, true
+	e = around(ece(ps, identity(len(ps))), spread(len(ps), seed, func(index []int) float64 { return ece(ps, index) }))
+	e.Low, e.N = max(0, e.Low), len(ps)
+	e.Method = fmt.Sprintf("%d equal-width bins, normal interval from the bootstrap over examples (%d draws)", eceBins, bootstrap)
+	return e, true
 }
 
-// ECEDifference is the variant's calibration error minus the baseline's, with a percentile bootstrap interval on the same resampled
-// examples for both.
+// ECEDifference is the variant's calibration error minus the baseline's, with an interval and a p-value from the bootstrap on the same
+// resampled examples for both.
 func ECEDifference(baseline, variant []Prediction, seed uint64) (e Estimate, p float64, ok bool) {
 	if !scored(baseline) || !scored(variant) {
 		return Estimate{}, math.NaN(), false
 	}
 	difference := func(index []int) float64 { return ece(variant, index) - ece(baseline, index) }
-	draws := resampled(len(variant), seed, difference)
-	below, above := 0, 0 // a draw of exactly 0 speaks for neither side, so it counts for both
-	for _, d := range draws {
-		if d <= 0 {
-			below++
-		}
-		if d >= 0 {
-			above++
-		}
+	sd := spread(len(variant), seed, difference)
+	e = around(difference(identity(len(variant))), sd)
+	e.N = len(variant)
+	e.Method = fmt.Sprintf("normal interval from the paired bootstrap over examples (%d draws)", bootstrap)
+	if e.Value == 0 {
+		return e, 1, true
 	}
-	tail := min(below, above)
-	return Estimate{Value: difference(identity(len(variant))), Low: stats.Quantile(draws, 0.025), High: stats.Quantile(draws, 0.975), N: len(variant),
-		Method: fmt.Sprintf("paired percentile bootstrap over examples (%d draws)", bootstrap)}, min(1, 2*float64(tail+1)/float64(bootstrap+1)), true
+	return e, 2 * distuv.UnitNormal.Survival(math.Abs(e.Value)/sd), true
+}
+
+func around(value, sd float64) Estimate {
+	half := distuv.UnitNormal.Quantile(0.975) * sd
+	return Estimate{Value: value, Low: value - half, High: value + half}
 }
 
 func scored(ps []Prediction) bool {
 	return len(ps) > 0 && !slices.ContainsFunc(ps, func(p Prediction) bool { return math.IsNaN(p.Score) })
 }
 
-// resampled draws examples with replacement and returns the sorted values of f on them.
-func resampled(n int, seed uint64, f func(index []int) float64) []float64 {
+// spread draws examples with replacement and returns the standard deviation of f over the draws.
+func spread(n int, seed uint64, f func(index []int) float64) float64 {
 	rng := rand.New(rand.NewPCG(seed, 0x626f6f74)) // "boot"
 	index := make([]int, n)
-	draws := make([]float64, bootstrap)
-	for i := range draws {
+	sum, squares := 0.0, 0.0
+	for range bootstrap {
 		for j := range index {
 			index[j] = rng.IntN(n)
 		}
-		draws[i] = f(index)
+		v := f(index)
+		sum += v
+		squares += v * v
 	}
-	slices.Sort(draws)
-	return draws
+	mean := sum / bootstrap
+	return math.Sqrt(max(0, squares/bootstrap-mean*mean) * bootstrap / (bootstrap - 1))
 }
 
 func identity(n int) []int {
