@@ -86,24 +86,38 @@ func (m *Model) parse() error {
 	return m.place(places)
 }
 
-// place hands each tensor that was left in the file its extent, in the order in which the skeleton met them, and checks external data.
+// place hands each tensor that was left in the file its extent, and checks external data.
 func (m *Model) place(places []extent) error {
-	i := 0
-	var problem error
+	var problems []error
 	m.EachTensor(func(t *onnxpb.TensorProto) {
-		if t.DataLocation == onnxpb.TensorProto_EXTERNAL && len(t.ExternalData) == 1 && t.ExternalData[0].Key == placeKey {
-			m.refs[t] = places[i]
-			t.DataLocation, t.ExternalData = onnxpb.TensorProto_DEFAULT, nil
-			i++
-			return
-		}
-		if t.DataLocation == onnxpb.TensorProto_EXTERNAL && problem == nil {
-			if _, _, err := m.external(t); err != nil {
-				problem = fmt.Errorf("tensor %s: %w", t.Name, err)
-			}
+		if err := m.placeTensor(t, places); err != nil && len(problems) < maxProblems {
+			problems = append(problems, fmt.Errorf("tensor %s: %w", t.Name, err))
 		}
 	})
-	return problem
+	return errors.Join(problems...)
+}
+
+// maxProblems bounds how many mistakes of a file are listed.
+const maxProblems = 8
+
+func (m *Model) placeTensor(t *onnxpb.TensorProto, places []extent) error {
+	if !slices.ContainsFunc(t.ExternalData, func(e *onnxpb.StringStringEntryProto) bool { return e.Key == placeKey }) {
+		if t.DataLocation != onnxpb.TensorProto_EXTERNAL {
+			return nil
+		}
+		_, _, err := m.external(t)
+		return err
+	}
+	if len(t.ExternalData) > 1 || len(t.RawData) > 0 {
+		return errors.New("it has its data twice")
+	}
+	i, err := strconv.Atoi(t.ExternalData[0].Value)
+	if err != nil || i < 0 || i >= len(places) {
+		return fmt.Errorf("its data is at no place %q", t.ExternalData[0].Value)
+	}
+	m.refs[t] = places[i]
+	t.DataLocation, t.ExternalData = onnxpb.TensorProto_DEFAULT, nil
+	return nil
 }
 
 // external gives the file and the extent of a tensor's external data.
@@ -130,6 +144,9 @@ func (m *Model) external(t *onnxpb.TensorProto) (path string, at extent, err err
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", at, fmt.Errorf("external data %s is missing; put it beside the model", location)
+	}
+	if !info.Mode().IsRegular() {
+		return "", at, fmt.Errorf("external data %s is no file", location)
 	}
 	if at.length < 0 {
 		at.length = info.Size() - at.offset

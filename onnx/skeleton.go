@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -13,7 +15,7 @@ const inlineLimit = 1 << 10
 // maxDepth bounds how deep messages nest; graphs within graphs go two or three levels.
 const maxDepth = 64
 
-// placeKey marks a tensor of the skeleton whose data stays in the file.
+// placeKey marks a tensor of the skeleton whose data stays in the file: an entry of external_data with the number of its extent.
 const placeKey = "assay.place"
 
 // message says which fields of a message lead to tensors.
@@ -39,93 +41,70 @@ var children = map[message]map[protowire.Number]message{
 	inFunction:  {7: inNode, 11: inAttribute},
 }
 
-const tensorRawData = 9
+// The fields of a tensor that matter here.
+const (
+	tensorRawData      = 9
+	tensorExternalData = 13
+)
 
-// placeMark is a tensor's fields data_location = EXTERNAL and external_data = {key: placeKey}.
-var placeMark = func() []byte {
+// placeMark is a tensor's field external_data = {key: placeKey, value: number}.
+func placeMark(number int) []byte {
 	entry := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), placeKey)
-	mark := protowire.AppendBytes(protowire.AppendTag(nil, 13, protowire.BytesType), entry)
-	return protowire.AppendVarint(protowire.AppendTag(mark, 14, protowire.VarintType), 1)
-}()
+	entry = protowire.AppendString(protowire.AppendTag(entry, 2, protowire.BytesType), strconv.Itoa(number))
+	return protowire.AppendBytes(protowire.AppendTag(nil, tensorExternalData, protowire.BytesType), entry)
+}
 
-// skeleton returns the model's wire form with large raw data replaced by marks, and the extents of that data in the order in which
-// Model.EachTensor meets the tensors. It never reads the data itself.
+// skeleton returns the model's wire form with large raw data replaced by marks, and the extents of that data by the marks' numbers. It
+// never reads the data itself. Because a mark travels with its tensor, the order of fields in the file does not matter.
 func skeleton(file []byte) ([]byte, []extent, error) {
-	out, found, err := slim(file, 0, inModel, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	return out, found.inOrder(), nil
+	var s slimmer
+	out, err := s.slim(file, 0, inModel, 0)
+	return out, s.places, err
 }
 
-// found are extents by the field that led to them, so that they can be put into the order of the Go types rather than of the file.
-type found struct {
-	message message
-	own     []extent // of the tensor itself
-	fields  []fieldFound
-}
-
-type fieldFound struct {
-	number protowire.Number
-	found  found
-}
-
-// visitOrder is the order in which EachTensor goes through a message's fields.
-var visitOrder = map[message][]protowire.Number{
-	inModel: {7, 25}, inGraph: {1, 5, 15}, inNode: {5}, inAttribute: {5, 6, 10, 11, 22, 23}, inSparse: {1, 2}, inFunction: {7, 11},
-}
-
-func (f found) inOrder() []extent {
-	out := f.own
-	for _, number := range visitOrder[f.message] {
-		for _, c := range f.fields {
-			if c.number == number {
-				out = append(out, c.found.inOrder()...)
-			}
-		}
-	}
-	return out
-}
+// slimmer collects what was left in the file.
+type slimmer struct{ places []extent }
 
 // slim copies one message that begins at offset base of the file, without its large raw data.
-func slim(msg []byte, base int64, kind message, depth int) ([]byte, found, error) {
-	f := found{message: kind}
+func (s *slimmer) slim(msg []byte, base int64, kind message, depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return nil, f, fmt.Errorf("messages nest deeper than %d", maxDepth)
+		return nil, fmt.Errorf("messages nest deeper than %d", maxDepth)
 	}
 	out := make([]byte, 0, min(len(msg), 1<<16))
 	for at := 0; at < len(msg); {
 		number, wire, n := protowire.ConsumeTag(msg[at:])
 		if n < 0 {
-			return nil, f, protowire.ParseError(n)
+			return nil, protowire.ParseError(n)
 		}
 		size := protowire.ConsumeFieldValue(number, wire, msg[at+n:])
 		if size < 0 {
-			return nil, f, protowire.ParseError(size)
+			return nil, protowire.ParseError(size)
 		}
 		field, value := msg[at:at+n+size], msg[at+n:at+n+size]
 		start := base + int64(at+n)
 		at += n + size
+		if wire != protowire.BytesType {
+			out = append(out, field...)
+			continue
+		}
+		content, _ := protowire.ConsumeBytes(value)
+		start += int64(len(value) - len(content))
 		child, isChild := children[kind][number]
 		switch {
-		case wire == protowire.BytesType && kind == inTensor && number == tensorRawData && len(value) > inlineLimit:
-			content, _ := protowire.ConsumeBytes(value)
-			if len(f.own) > 0 {
-				return nil, f, errors.New("a tensor has raw data twice")
-			}
-			f.own = []extent{{start + int64(len(value)-len(content)), int64(len(content))}}
-			out = append(out, placeMark...)
-		case wire == protowire.BytesType && isChild:
-			content, _ := protowire.ConsumeBytes(value)
-			inner, c, err := slim(content, start+int64(len(value)-len(content)), child, depth+1)
+		case isChild:
+			inner, err := s.slim(content, start, child, depth+1)
 			if err != nil {
-				return nil, f, err
+				return nil, err
 			}
-			f.fields = append(f.fields, fieldFound{number, c})
 			out = protowire.AppendBytes(protowire.AppendTag(out, number, protowire.BytesType), inner)
+		case kind == inTensor && number == tensorRawData && len(content) > inlineLimit:
+			out = append(out, placeMark(len(s.places))...)
+			s.places = append(s.places, extent{start, int64(len(content))})
+		case kind == inTensor && number == tensorExternalData && bytes.Contains(content, []byte(placeKey)):
+			return nil, errors.New("a tensor's external data has the key " + placeKey + ", which is reserved")
 		default:
 			out = append(out, field...)
 		}
 	}
-	return out, f, nil
+	return out, nil
 }
