@@ -136,7 +136,10 @@ func prepare(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 	if err != nil {
 		return nil, err
 	}
-	s, err := be.Open(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded})
+	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
+	s, err := be.Open(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded,
+		Config: map[string]string{"session.optimized_model_external_initializers_file_name": "folded.data",
+			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
 	if err != nil {
 		return nil, fmt.Errorf("fold constants: %w", err)
 	}

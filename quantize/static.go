@@ -21,7 +21,8 @@ type Request struct {
 	Model    string
 	Out      string // not written where empty: a dry run
 	Options  Options
-	Examples Source // calibration data; nil where Ranges are given
+	External onnx.External // where the result's weights go
+	Examples Source        // calibration data; nil where Ranges are given
 	Ranges   Ranges
 	Lineage  map[string]string // metadata of the result
 	Progress func(text string)
@@ -73,6 +74,11 @@ func Static(ctx context.Context, be backend.Backend, q Request) (*Result, error)
 	defer src.Close()
 	if src.Info().Quantized {
 		return nil, fmt.Errorf("model %s is quantized already; start from its float form", q.Model)
+	}
+	for _, file := range append(src.ExternalFiles(), q.Model) {
+		if sameFile(q.Out, file) || sameFile(q.Out+".data", file) {
+			return nil, fmt.Errorf("model %s: %s would replace %s; choose another file", q.Model, q.Out, file)
+		}
 	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
 	if err != nil {
@@ -178,28 +184,50 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		return err
 	}
 	res.Seconds.Quantize = time.Since(begun).Seconds()
-	info, err := os.Stat(made)
-	if err != nil {
-		return err
+	if err := checkFile(made); err != nil {
+		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
 	}
-	res.Bytes.After = info.Size()
 	if err := q.verify(ctx, be, made, dir, res); err != nil {
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
-	return install(made, q.Out)
+	return q.install(made, res)
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+func checkFile(path string) error {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return m.Check()
 }
 
 // install moves the finished file to where it was asked for, whole or not at all.
-func install(from, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", to, err)
+func (q *Request) install(from string, res *Result) error {
+	if err := os.MkdirAll(filepath.Dir(q.Out), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", q.Out, err)
 	}
 	m, err := onnx.Open(from)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	return m.Save(to)
+	if err := m.SaveExternal(q.Out, q.External); err != nil {
+		return err
+	}
+	made, err := onnx.Open(q.Out)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	_, res.Bytes.After, err = made.Identity()
+	return err
 }
 
 // eightBit are the operators by which the runtime computes in 8 bits, by the beginning of their names.

@@ -268,6 +268,26 @@ func TestWhatIsExcludedIsNamed(t *testing.T) {
 	}
 }
 
+func TestTheSourceIsNeverReplaced(t *testing.T) {
+	model := convolutional(17).save(t)
+	if _, _, err := static(t, model, func(q *Request) { q.Out = model }); err == nil || !strings.Contains(err.Error(), "would replace") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWeightsInAFileOfTheirOwn(t *testing.T) {
+	res, out, err := static(t, convolutional(17).save(t), func(q *Request) { q.External = onnx.ExternalAlways })
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err1 := os.Stat(out)
+	weights, err2 := os.Stat(out + ".data")
+	if err := errors.Join(err1, err2); err != nil || res.Bytes.After != model.Size()+weights.Size() {
+		t.Errorf("%+v: %v", res.Bytes, err)
+	}
+	loadsEverywhere(t, out)
+}
+
 func TestDryRunWritesNothing(t *testing.T) {
 	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Out = "" })
 	if err != nil || res.Nodes.Quantized == 0 || res.Out != "" {

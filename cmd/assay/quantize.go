@@ -17,15 +17,16 @@ import (
 
 	"assay/backend/ort"
 	"assay/dataset"
+	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
 )
 
 // quantizeFlags are the flags of `assay quantize`.
 type quantizeFlags struct {
-	out, scheme, calibration, method, ranges, saveRanges, activation, include, exclude, opTypes, prepare, report, ortLibrary string
-	examples                                                                                                                 int
-	perChannel, reduceRange, symmetric, json, dryRun                                                                         bool
+	out, scheme, calibration, method, ranges, saveRanges, activation, include, exclude, opTypes, prepare, external, report, ortLibrary string
+	examples                                                                                                                           int
+	perChannel, reduceRange, symmetric, json, dryRun                                                                                   bool
 }
 
 // newQuantizeCmd makes a lower-precision variant of a model.
@@ -67,6 +68,7 @@ its reason. Quantized is not always faster: measure it with ` + "`assay bench`" 
 	f.StringVar(&q.exclude, "exclude", "", "no nodes whose names match this regular expression")
 	f.StringVar(&q.opTypes, "op-types", "", "operator types with weights to quantize (default Conv,Gemm,MatMul)")
 	f.StringVar(&q.prepare, "prepare", "auto", "auto folds constants and BatchNormalization first, never takes the graph as it is")
+	f.StringVar(&q.external, "external-data", "auto", "weights in OUT.data: auto (above 1.5 GiB), always, never")
 	f.StringVar(&q.report, "report", "", "write the JSON report to this file too")
 	f.StringVar(&q.ortLibrary, "ort-library", "", "ONNX Runtime library to use in place of the installed ones")
 	f.BoolVar(&q.json, "json", false, "print the report as JSON")
@@ -130,6 +132,8 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	wrong(!slices.Contains(quantize.Schemes, q.scheme), "--scheme %q is not there; use %s", q.scheme, strings.Join(quantize.Schemes, ", "))
 	wrong(q.method != "minmax", "--method %q is not there; use minmax", q.method)
 	wrong(q.prepare != "auto" && q.prepare != "never", "--prepare %q: want auto or never", q.prepare)
+	external, known := map[string]onnx.External{"auto": onnx.ExternalAuto, "always": onnx.ExternalAlways, "never": onnx.ExternalNever}[q.external]
+	wrong(!known, "--external-data %q: want auto, always or never", q.external)
 	wrong(q.examples < 0, "--examples %d is negative", q.examples)
 	wrong(q.out == "" && !q.dryRun, "no output file given; add -o OUT.onnx")
 	wrong(q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
@@ -144,7 +148,7 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	req := &quantize.Request{Model: model, Out: q.out, Options: o}
+	req := &quantize.Request{Model: model, Out: q.out, Options: o, External: external}
 	if q.dryRun {
 		req.Out = ""
 	}
