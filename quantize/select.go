@@ -32,7 +32,7 @@ type selection struct {
 	follows     map[string]string // input of a Relu or Clip that stays -> its output, whose range is all that matters of it
 	constants   []string          // weights that stand among activations (of Add and Mul)
 	removed     map[*onnxpb.NodeProto]bool
-	left        []NodeLeft
+	left        map[*onnxpb.NodeProto]string // nodes that could be quantized by their type, and why they are not
 }
 
 // moving are operators that move data without changing values, so their output shares its input's parameters.
@@ -49,7 +49,7 @@ func selectNodes(m *onnx.Model, opset int64, o Options) (*selection, error) {
 	}
 	s := &selection{model: m, opset: opset, uses: map[string]int{}, output: map[string]bool{}, input: map[string]bool{}, within: map[string]bool{},
 		weight: map[string]*onnxpb.TensorProto{}, nodes: map[*onnxpb.NodeProto]bool{}, marked: map[string]bool{}, shares: map[string]string{},
-		follows: map[string]string{}, removed: map[*onnxpb.NodeProto]bool{}}
+		follows: map[string]string{}, removed: map[*onnxpb.NodeProto]bool{}, left: map[*onnxpb.NodeProto]string{}}
 	s.index()
 	convolutional := slices.ContainsFunc(m.Proto.Graph.Node, func(n *onnxpb.NodeProto) bool { return n.OpType == "Conv" })
 	for _, n := range m.Proto.Graph.Node {
@@ -61,7 +61,7 @@ func selectNodes(m *onnx.Model, opset int64, o Options) (*selection, error) {
 				why = reason
 			}
 			if why != "" {
-				s.left = append(s.left, NodeLeft{nodeName(n), why})
+				s.left[n] = why
 				continue
 			}
 			s.takeHeavy(n)
@@ -244,6 +244,22 @@ func (s *selection) takeJoining(n *onnxpb.NodeProto) {
 		}
 	}
 	s.mark(n.Output[0])
+}
+
+// why says why a node stays float.
+func (s *selection) why(n *onnxpb.NodeProto) string {
+	known := func(list []string) bool { return onnx.Domain(n.Domain) == "" && slices.Contains(list, n.OpType) }
+	switch {
+	case s.left[n] != "":
+		return s.left[n]
+	case known([]string{"Relu", "Clip"}) && s.marked[n.Output[0]]:
+		return "it is more than the end of a range: its input is read elsewhere, or shared, or symmetric, or its lower bound is not 0"
+	case known(moving), known(joining), known([]string{"Relu", "Clip"}):
+		return "it does not stand between quantized values"
+	case known(heavyTypes):
+		return "its type is not among those asked for"
+	}
+	return "its operator is not one that is quantized"
 }
 
 func nodeName(n *onnxpb.NodeProto) string {

@@ -44,7 +44,7 @@ type Result struct {
 	ExamplesCount int            `json:"examples"`
 }
 
-// NodeCounts counts the nodes of the prepared graph.
+// NodeCounts counts the nodes of the prepared graph; those within other nodes' graphs are not looked at.
 type NodeCounts struct {
 	Total     int        `json:"total"`
 	Quantized int        `json:"quantized"`
@@ -113,7 +113,7 @@ func Static(ctx context.Context, be backend.Backend, q Request) (*Result, error)
 
 // prepared folds the graph where that was asked for, and refuses opsets that have no 8-bit form.
 func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
-	if v := src.Opset(""); v < 10 {
+	if v := src.Opset(""); v > 0 && v < 10 {
 		return nil, fmt.Errorf("its opset is %d, and 8-bit operators begin with opset 10; export it with opset 13 or newer", v)
 	}
 	if o.Prepare {
@@ -127,17 +127,20 @@ func (s *selection) counts() NodeCounts {
 	for _, n := range s.model.Proto.Graph.Node {
 		if s.nodes[n] || s.removed[n] {
 			c.Quantized++
+			continue
 		}
+		c.LeftFloat = append(c.LeftFloat, NodeLeft{nodeName(n), s.why(n)})
 	}
-	c.LeftFloat = append(c.LeftFloat, s.left...)
 	return c
 }
 
 func (s *selection) whyNothing() string {
-	if len(s.left) == 0 {
-		return "it has no Conv, Gemm or MatMul with constant float32 weights"
+	for _, n := range s.model.Proto.Graph.Node {
+		if s.left[n] != "" {
+			return nodeName(n) + ": " + s.left[n]
+		}
 	}
-	return s.left[0].Node + ": " + s.left[0].Why
+	return "it has no Conv, Gemm or MatMul with constant float32 weights"
 }
 
 // ranges takes the ranges given, or calibrates.

@@ -42,6 +42,9 @@ func TestStaticFusesAndKeepsQuality(t *testing.T) {
 			if res.Fused["QLinearConv"] != 2 || res.Nodes.Quantized < 5 {
 				t.Errorf("fused %v, nodes %+v", res.Fused, res.Nodes)
 			}
+			if n := res.Nodes; n.Total != n.Quantized+len(n.LeftFloat) {
+				t.Errorf("%d nodes, of which %d are quantized and these not: %v", n.Total, n.Quantized, n.LeftFloat)
+			}
 			if res.Quality.SQNR == nil || *res.Quality.SQNR < 28 || res.Quality.Examples != 16 {
 				t.Errorf("quality %+v", res.Quality)
 			}
@@ -86,6 +89,37 @@ func TestRelusDisappear(t *testing.T) {
 	}
 	if _, ops := faithful(t, convolutional(17), 25, func(q *Request) { q.Options.Symmetric = true }); ops["Relu"] != 1 {
 		t.Errorf("a symmetric range does not cut off what is negative: %v", ops)
+	}
+}
+
+func TestWhatStaysFloatSaysWhy(t *testing.T) {
+	n := newNetwork(17).input("x", 4, 16).weight("w", 16, 16).weight("v", 16, 16).
+		node("MatMul x w > h").node("Tanh h > k").node("Relu k > r").node("MatMul r r2 > y").node("Transpose x > r2").output("y", 4, 4)
+	g := n.model.Graph
+	g.Node[3], g.Node[4] = g.Node[4], g.Node[3]
+	res, _, err := static(t, n.save(t), func(q *Request) { q.Options.Prepare = false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := map[string]string{}
+	for _, left := range res.Nodes.LeftFloat {
+		why[left.Node] = left.Why
+	}
+	for node, want := range map[string]string{"Tanh_k": "not one that is quantized", "Relu_r": "between quantized values", "MatMul_y": "computed, not a constant"} {
+		if !strings.Contains(why[node], want) {
+			t.Errorf("%s: %q, want %q", node, why[node], want)
+		}
+	}
+	if len(why) != 3 {
+		t.Errorf("%v", why)
+	}
+}
+
+func TestFarOutputsAreWarnedOf(t *testing.T) {
+	n := newNetwork(17).input("x", 4, 16).weight("w", 16, 16).constant("one", []float32{1000}).node("MatMul x w > h").node("Mul h one > g").node("Sin g > y").output("y", 4, 16)
+	res, _, err := static(t, n.save(t), nil)
+	if err != nil || !has(res.Warnings, "far from the original's") {
+		t.Errorf("%v %v", res.Warnings, err)
 	}
 }
 

@@ -23,6 +23,9 @@ type Fidelity struct {
 // maxCompared bounds how many examples the outputs are compared on.
 const maxCompared = 64
 
+// faintSQNR is the signal to noise ratio in dB below which the error is more than a third of the signal, by their root mean squares.
+const faintSQNR = 10
+
 // verify loads the result as it will be used, counts what the runtime fused, and compares outputs with the original's.
 func (q *Request) verify(ctx context.Context, be backend.Backend, made, dir string, res *Result) error {
 	cpu := backend.Provider{Name: "cpu"}
@@ -75,6 +78,9 @@ func (q *Request) compare(ctx context.Context, original, variant backend.Session
 		}
 	}
 	res.Quality = c.fidelity()
+	if db := res.Quality.SQNR; db != nil && *db < faintSQNR {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --exclude, and look at the quality on your task", *db))
+	}
 	return nil
 }
 

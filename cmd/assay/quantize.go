@@ -213,8 +213,8 @@ func printQuantized(w io.Writer, r *quantize.Result) error {
 	}
 	row("scheme", "%s", r.Scheme)
 	row("nodes", "%d of %d in 8 bits", r.Nodes.Quantized, r.Nodes.Total)
-	for _, left := range r.Nodes.LeftFloat {
-		row("left float", "%s: %s", left.Node, left.Why)
+	for _, line := range leftFloat(r.Nodes.LeftFloat) {
+		row("left float", "%s", line)
 	}
 	if len(r.Fused) > 0 {
 		row("fused", "%s", countsText(r.Fused))
@@ -232,4 +232,26 @@ func printQuantized(w io.Writer, r *quantize.Result) error {
 		row("warning", "%s", warning)
 	}
 	return t.Flush()
+}
+
+// leftFloat groups nodes by why they stay float, with the first few names of each group; --json names all.
+func leftFloat(nodes []quantize.NodeLeft) (lines []string) {
+	const shown = 4
+	groups := map[string][]string{}
+	var order []string
+	for _, n := range nodes {
+		if groups[n.Why] == nil {
+			order = append(order, n.Why)
+		}
+		groups[n.Why] = append(groups[n.Why], n.Node)
+	}
+	for _, why := range order {
+		names := groups[why]
+		list := strings.Join(names[:min(shown, len(names))], ", ")
+		if more := len(names) - shown; more > 0 {
+			list += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, why+": "+list)
+	}
+	return lines
 }
