@@ -20,6 +20,7 @@ func commands(a *app) []*cobra.Command {
 		newInspectCmd(a),
 		newQuantizeCmd(a),
 		newTrialCmd(a),
+		newSamplerCmd(a),
 		newVersionCmd(a),
 	}
 }

@@ -7,18 +7,31 @@ import (
 
 	"assay/backend/null"
 	"assay/dataset"
+	"assay/environment"
 	"assay/onnx"
 	"assay/results"
 	"assay/results/analysis"
 )
 
-func usableCores() int { return runtime.NumCPU() }
+// usableCores is how many processors this process may use.
+func usableCores() int { return environment.Cores(environment.System) }
 
+// describeMachine gives a run's environment: identity, state and provenance.
 func describeMachine(r results.Runtime, nvml string) (results.Environment, error) {
-	return results.Environment{Identity: map[string]any{}, State: map[string]any{}, Runtime: r}, nil
+	var gpus environment.GPUs
+	if c := probeSensors(nvml); c != nil {
+		gpus.Driver = c.Driver
+		for _, g := range c.GPUs {
+			gpus.Devices = append(gpus.Devices, environment.GPU(g))
+		}
+	}
+	e, err := environment.Collect(environment.System, gpus, r)
+	e.Provenance = map[string]any{"assay": version(), "go": runtime.Version(), "gomaxprocs": runtime.GOMAXPROCS(0)}
+	return e, err
 }
 
-func machineState() map[string]any { return nil }
+// machineState is how the machine is found when a run ends.
+func machineState() map[string]any { return environment.State(environment.System) }
 
 // identifyModel gives a model's hash and size, its external data included; a file of provider null need not be a model.
 func identifyModel(path string) (string, int64, error) {
