@@ -10,9 +10,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// asProgram makes the test binary be assay, for tests that need a process of their own.
+const asProgram = "ASSAY_TEST_AS_PROGRAM"
+
 // TestMain lets the test binary stand in for assay, in scripts and as its own child processes.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"trial", "sampler", "check-worker"}, os.Args[1]) {
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && slices.Contains([]string{"trial", "sampler", "check-worker"}, os.Args[1]) {
 		main() // a test that calls run in this process starts this binary as its child
 	}
 	testscript.Main(m, map[string]func(){"assay": main})
