@@ -76,15 +76,19 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 	}
 	defer watch.Close()
 	config.Observer = watch
+	_, err = os.Stat(config.Dir)
+	existed := err == nil
 	run, err := runner.Run(ctx, config)
 	watch.Close()
 	var mistake *runner.UsageError
 	switch {
+	case errors.Is(err, runner.ErrLocked): // the directory is another process's
+		return usageError(err)
 	case errors.As(err, &mistake):
-		removeIfEmpty(config.Dir)
+		discard(config.Dir, existed)
 		return usageError(err)
 	case run == nil && errors.Is(err, runner.ErrInterrupted):
-		removeIfEmpty(config.Dir)
+		discard(config.Dir, existed)
 		return withCode(exitInterrupted, errors.New("interrupted before anything was measured"))
 	case run == nil:
 		return err
@@ -274,14 +278,16 @@ func (a *app) interruptible(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// removeIfEmpty takes back a run's directory in which nothing was measured.
-func removeIfEmpty(dir string) {
+// discard takes back a run's directory in which nothing was measured: all of it where this run made it.
+func discard(dir string, existed bool) {
 	if _, err := os.Stat(filepath.Join(dir, "run.json")); err == nil {
 		return
 	}
-	for _, name := range []string{"trials", "quality"} {
+	if !existed {
+		_ = os.RemoveAll(dir)
+		return
+	}
+	for _, name := range []string{"trials", "quality", ".lock"} {
 		_ = os.Remove(filepath.Join(dir, name)) // fails, rightly, where something is in it
 	}
-	_ = os.Remove(filepath.Join(dir, ".lock"))
-	_ = os.Remove(dir)
 }

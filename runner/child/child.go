@@ -121,7 +121,10 @@ func runQuality(ctx context.Context, c Config, tools Tools) error {
 	}
 	defer b.Close()
 	defer s.Close()
-	return tools.Quality(ctx, s, c)
+	if err := tools.Quality(ctx, s, c); err != nil {
+		return usageError{err} // a data set that does not fit the model, or a model that cannot take it
+	}
+	return nil
 }
 
 func runQuantize(ctx context.Context, c Config, tools Tools) (Built, error) {
