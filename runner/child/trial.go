@@ -98,8 +98,12 @@ func (t *trial) describe(s backend.Session) {
 	}
 	t.out.Threads = map[string]any{"intra_op": t.config.Threads, "inter_op": "runtime's default", "spinning": spinning, "workers": t.workers()}
 	nodes, err := s.Placement()
-	if err != nil && len(nodes) == 0 {
-		t.out.Reasons = append(t.out.Reasons, "provider.unknown: the runtime does not say which provider ran which node: "+err.Error())
+	if len(nodes) == 0 { // providers that change the graph's layout make the runtime forget their nodes
+		why := "its record is empty"
+		if err != nil {
+			why = err.Error()
+		}
+		t.out.Reasons = append(t.out.Reasons, "provider.unknown: the runtime does not say which provider ran which node: "+why)
 		return
 	}
 	if err != nil { // some providers' nodes are listed in part; the CPU's, and so fallback, are known
