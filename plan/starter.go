@@ -47,7 +47,7 @@ sweep:
   batch: [1]
 #  intra_op_threads: [1, 2]
 
-# Ways of sending requests: single-stream, multi-stream, server, offline, concurrency.
+# Ways of sending requests: single-stream, server, offline, concurrency.
 load:
   - {name: interactive, scenario: single-stream, duration: 2s}
 #  - {name: service, scenario: server, arrivals: poisson, rate: 60%%, duration: 5s, slo: {p99: 20ms}}

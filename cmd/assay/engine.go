@@ -58,6 +58,9 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 	if err != nil {
 		return usageError(err)
 	}
+	if err := sendable(spec); err != nil {
+		return usageError(err)
+	}
 	if err := keepArms(spec, o.arms); err != nil {
 		return err
 	}
@@ -151,6 +154,21 @@ func saveReport(dir string, rep *results.Report) error {
 		return err
 	}
 	return results.WriteFile(filepath.Join(dir, "report.html"), func(w io.Writer) error { return report.HTML(w, rep) })
+}
+
+// sendable refuses loads that plans may name and the generator does not send yet: measuring something else in their place would be untrue.
+func sendable(spec *results.Spec) error {
+	var problems []error
+	for _, l := range spec.Loads {
+		name, _, _ := strings.Cut(l.Arrivals, ":")
+		switch {
+		case l.Scenario == "multi-stream":
+			problems = append(problems, fmt.Errorf("load %s: multi-stream is not sent yet; use single-stream with a batch of the query's samples", l.Name))
+		case l.Scenario == "server" && name != "" && name != "poisson" && name != "constant":
+			problems = append(problems, fmt.Errorf("load %s: %s arrivals are not sent yet; use poisson or constant", l.Name, name))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // keepArms drops the arms that a pattern does not match; a compared arm keeps its baseline only if that matches too.
