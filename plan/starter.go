@@ -36,7 +36,7 @@ seed: 1
 # Forms of one model: a file, or how to make one. Every other variant is compared with the baseline.
 variants:
   %[1]s: {model: %[2]s}
-#  int8: {quantize: {from: %[1]s, scheme: int8-dynamic}}
+#  int8: {quantize: {from: %[1]s, scheme: int8-static, calibration: {dataset: calib}}}
 baseline: %[1]s
 `
 
@@ -55,6 +55,7 @@ load:
 
 # Task quality beside speed: labelled examples in an .npz file, and what is computed of them.
 #datasets:
+#  calib: {path: calib.npz}
 #  test: {path: test.npz, label: y}
 #quality: {dataset: test, metrics: [accuracy, agreement, ece]}
 
