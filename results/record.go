@@ -27,6 +27,14 @@ type Run struct {
 	Resolved    Spec            `json:"resolved"`
 	Environment Environment     `json:"environment"`
 	Pilots      []Pilot         `json:"pilots,omitempty"`
+	// Nodes tells for each variant and provider ("VARIANT PROVIDER OPTIONS") where nodes run, as found before the first trial.
+	Nodes map[string]*Nodes `json:"nodes,omitempty"`
+}
+
+// Nodes counts the nodes that ran, by provider, and those that ran on another provider than the one asked for, by operator type.
+type Nodes struct {
+	ByProvider map[string]int `json:"by_provider"`
+	Elsewhere  map[string]int `json:"elsewhere,omitempty"`
 }
 
 // Pilot is the closed-loop rate that a percentage was taken of.

@@ -146,6 +146,7 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 	}
 	var runtime results.Runtime
 	var problems []error
+	r.Run.Nodes = map[string]*results.Nodes{}
 	for _, k := range keys {
 		r.Observer.Note(fmt.Sprintf("looking at %s on %s", k.variant, k.provider))
 		c := r.assignment(child.KindProbe, arms[k])
@@ -163,11 +164,17 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 			runtime = e.Probe.Runtime
 		}
 		r.spec.Input.Described = e.Probe.Made
+		r.Run.Nodes[nodesKey(arms[k])] = e.Probe.Nodes
 	}
 	if err := errors.Join(problems...); err != nil {
 		return runtime, &UsageError{err}
 	}
 	return runtime, nil
+}
+
+// nodesKey names what decides where nodes run: the model and the provider with its options.
+func nodesKey(a results.Arm) string {
+	return fmt.Sprint(a.Variant, " ", a.Provider, " ", a.ProviderOptions)
 }
 
 // measureQuality takes predictions of every variant on every provider on the labelled data set.

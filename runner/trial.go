@@ -16,6 +16,7 @@ func (r *run) trial(ctx context.Context, block, position int, a results.Arm) (*r
 	c := r.assignment(child.KindTrial, a)
 	c.Arrivals = arrivalSeed(r.spec.Seed, block)
 	c.Requests = r.dir.RequestsFile(block, a.Name)
+	c.Nodes = r.Run.Nodes[nodesKey(a)]
 	begun := time.Now()
 	p, err := start(r.Child, c)
 	if err != nil {

@@ -110,6 +110,9 @@ func runProbe(ctx context.Context, c Config, tools Tools) (*Probe, error) {
 		if _, err := s.Run(ctx, feeds[0]); err != nil {
 			return nil, usage("run the model once at batch %d: %w", batch, err)
 		}
+		if p.Nodes == nil {
+			p.Nodes = placed(ctx, b, s, c, feeds[0])
+		}
 	}
 	return p, nil
 }

@@ -50,6 +50,7 @@ type Config struct {
 	Dataset *results.Dataset `json:"dataset,omitempty"`
 	Quality string           `json:"quality,omitempty"` // file for predictions
 
+	Nodes  *results.Nodes          `json:"nodes,omitempty"` // what the probe found, for a trial's record
 	Recipe *results.QuantizeRecipe `json:"recipe,omitempty"`
 	Cache  string                  `json:"cache,omitempty"` // folder for quantized variants
 }
@@ -79,7 +80,8 @@ type Event struct {
 type Probe struct {
 	Runtime results.Runtime     `json:"runtime"`
 	Inputs  []backend.ValueInfo `json:"inputs"`
-	Made    map[string]string   `json:"made"` // input -> how its values were made
+	Made    map[string]string   `json:"made"`  // input -> how its values were made
+	Nodes   *results.Nodes      `json:"nodes"` // which provider ran what; absent where nothing can tell
 }
 
 // Built is a variant that was made.

@@ -97,28 +97,25 @@ func (t *trial) describe(s backend.Session) {
 		spinning = "runtime's default (on)"
 	}
 	t.out.Threads = map[string]any{"intra_op": t.config.Threads, "inter_op": "runtime's default", "spinning": spinning, "workers": t.workers()}
-	nodes, err := s.Placement()
-	if len(nodes) == 0 { // providers that change the graph's layout make the runtime forget their nodes
-		why := "its record is empty"
-		if err != nil {
-			why = err.Error()
-		}
-		t.out.Reasons = append(t.out.Reasons, "provider.unknown: the runtime does not say which provider ran which node: "+why)
+	n := t.config.Nodes
+	if n == nil {
+		n = placedByRecord(s, t.config.Provider.Name)
+	}
+	if n == nil {
+		t.out.Reasons = append(t.out.Reasons, "provider.unknown: neither the runtime's record nor its profile says which provider ran which node")
 		return
 	}
-	if err != nil { // some providers' nodes are listed in part; the CPU's, and so fallback, are known
-		t.out.NotMeasured = map[string]string{"nodes_by_provider": err.Error()}
+	t.out.NodesByProvider, t.out.NodesElsewhere = n.ByProvider, n.Elsewhere
+}
+
+// placedByRecord is what the runtime's record says, where it is whole.
+func placedByRecord(s backend.Session, asked string) *results.Nodes {
+	nodes, err := s.Placement()
+	if err != nil || len(nodes) == 0 {
+		return nil
 	}
-	t.out.NodesByProvider = map[string]int{}
-	for _, n := range nodes {
-		t.out.NodesByProvider[n.Provider]++
-		if !sameProvider(n.Provider, t.config.Provider.Name) {
-			if t.out.NodesElsewhere == nil {
-				t.out.NodesElsewhere = map[string]int{}
-			}
-			t.out.NodesElsewhere[n.OpType]++
-		}
-	}
+	n := countNodes(nodes, asked)
+	return &n
 }
 
 // sameProvider reports whether the runtime's provider name is the one asked for: CUDAExecutionProvider is cuda.
