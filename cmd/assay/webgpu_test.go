@@ -72,12 +72,11 @@ func TestOneLibraryServesCPUAndWebGPU(t *testing.T) {
 	if rep.Environment.Runtime.Variant != "webgpu" {
 		t.Errorf("runtime %+v", rep.Environment.Runtime)
 	}
-	if cpu := rep.Arms[0]; len(cpu.NodesByProvider) != 1 || cpu.NodesByProvider["CPUExecutionProvider"] == 0 {
-		t.Errorf("%s: %v", cpu.Name, cpu.NodesByProvider)
-	}
-	// The runtime's record forgets WebGPU's own nodes when it changes the layout, and never those that fell back.
-	if gpu := rep.Arms[1]; gpu.NodesByProvider["CPUExecutionProvider"] != 0 || gpu.Metrics["latency.p50"].Value <= 0 {
-		t.Errorf("%s: %v", gpu.Name, gpu.NodesByProvider)
+	for i, want := range []string{"CPUExecutionProvider", "WebGpuExecutionProvider"} {
+		arm := rep.Arms[i]
+		if len(arm.NodesByProvider) != 1 || arm.NodesByProvider[want] == 0 || arm.Metrics["latency.p50"].Value <= 0 {
+			t.Errorf("%s: %v", arm.Name, arm.NodesByProvider)
+		}
 	}
 	if rep.Verdict == "invalid" {
 		t.Errorf("%s: %v", rep.Verdict, rep.Reasons)

@@ -34,9 +34,6 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		r.Dropped += t.Counts.Dropped
 		r.Timeout += t.Counts.Timeout
 		r.NodesByProvider = t.NodesByProvider
-		if why := t.NotMeasured["nodes_by_provider"]; why != "" { // known in part
-			r.NotMeasured["nodes_by_provider"] = why
-		}
 	}
 	d.latencies(r.Metrics)
 	for name, m := range perTrial {
