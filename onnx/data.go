@@ -1,9 +1,11 @@
 package onnx
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 
@@ -40,7 +42,45 @@ func (m *Model) Tensor(t *onnxpb.TensorProto) (*tensor.Tensor, error) {
 	return out, nil
 }
 
+// Data is a tensor's raw data that is made only when it is wanted, so that a model of many large tensors is written with one of them in
+// memory at a time. Write is called once for each reading and must give the same Size bytes each time.
+type Data struct {
+	Size  int64
+	Write func(w io.Writer) error
+}
+
+// SetData gives a tensor data that is made when it is read or saved. The tensor's own fields of data must be empty.
+func (m *Model) SetData(t *onnxpb.TensorProto, d Data) { m.made[t] = &d }
+
+func (d *Data) writeTo(w io.Writer) error {
+	c := &counter{Writer: w}
+	if err := d.Write(c); err != nil {
+		return err
+	}
+	if c.n != d.Size {
+		return fmt.Errorf("%d bytes of data were made, and %d announced", c.n, d.Size)
+	}
+	return nil
+}
+
+type counter struct {
+	io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
 func (m *Model) raw(t *onnxpb.TensorProto) ([]byte, error) {
+	if d, ok := m.made[t]; ok {
+		var buf bytes.Buffer
+		buf.Grow(int(d.Size))
+		err := d.writeTo(&buf)
+		return buf.Bytes(), err
+	}
 	if at, ok := m.refs[t]; ok {
 		return append([]byte{}, m.file.data[at.offset:at.offset+at.length]...), nil
 	}

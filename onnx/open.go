@@ -24,6 +24,7 @@ type Model struct {
 	path  string
 	file  *mapping
 	refs  map[*onnxpb.TensorProto]extent
+	made  map[*onnxpb.TensorProto]*Data
 }
 
 // extent is where a tensor's raw data stands in the model's own file.
@@ -60,7 +61,7 @@ func open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{path: path, file: file, refs: map[*onnxpb.TensorProto]extent{}}
+	m := &Model{path: path, file: file, refs: map[*onnxpb.TensorProto]extent{}, made: map[*onnxpb.TensorProto]*Data{}}
 	if err := m.parse(); err != nil {
 		m.Close()
 		return nil, err

@@ -71,21 +71,28 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// segment is a part of a file to be: bytes, or an extent of another file.
+// segment is a part of a file to be: bytes, an extent of another file, or data that is made when it is written.
 type segment struct {
 	bytes []byte
-	path  string // "" for bytes
+	path  string // of another file
 	at    extent
+	made  *Data
 }
 
 func (s segment) length() int64 {
-	if s.path == "" {
-		return int64(len(s.bytes))
+	switch {
+	case s.made != nil:
+		return s.made.Size
+	case s.path != "":
+		return s.at.length
 	}
-	return s.at.length
+	return int64(len(s.bytes))
 }
 
 func (s segment) writeTo(w io.Writer) error {
+	if s.made != nil {
+		return s.made.writeTo(w)
+	}
 	if s.path == "" {
 		_, err := w.Write(s.bytes)
 		return err
@@ -104,6 +111,9 @@ func (s segment) writeTo(w io.Writer) error {
 
 // content is what a tensor's raw data is, and whether it is too large for the skeleton.
 func (m *Model) content(t *onnxpb.TensorProto) (segment, bool, error) {
+	if d, ok := m.made[t]; ok {
+		return segment{made: d}, true, nil
+	}
 	if at, ok := m.refs[t]; ok {
 		return segment{bytes: m.file.data[at.offset : at.offset+at.length]}, true, nil
 	}

@@ -21,7 +21,7 @@ const LineageRuntime = "assay.runtime"
 // Lineage is what a variant's metadata says of its origin.
 func Lineage(sourceSHA, calibrationSHA string, o Options, tool string) map[string]string {
 	options, _ := json.Marshal(o) // a plain struct
-	return map[string]string{"assay.source_sha256": sourceSHA, "assay.calibration_sha256": calibrationSHA, "assay.scheme": SchemeInt8Static,
+	return map[string]string{"assay.source_sha256": sourceSHA, "assay.calibration_sha256": calibrationSHA, "assay.scheme": o.Scheme,
 		"assay.options": string(options), "assay.tool": tool}
 }
 
@@ -39,7 +39,7 @@ func Cached(ctx context.Context, be backend.Backend, q Request, cache string) (p
 		return path, true, nil
 	}
 	q.Out = path
-	if _, err := Static(ctx, be, q); err != nil {
+	if _, err := Make(ctx, be, q); err != nil {
 		return "", false, fmt.Errorf("quantize %s: %w", q.Model, err)
 	}
 	return path, false, nil

@@ -140,7 +140,7 @@ func static(t testing.TB, model string, change func(*Request)) (*Result, string,
 	if change != nil {
 		change(&q)
 	}
-	res, err := Static(t.Context(), loaded(t), q)
+	res, err := Make(t.Context(), loaded(t), q)
 	return res, q.Out, err
 }
 

@@ -308,7 +308,7 @@ func quantizedLike(t *testing.T, g goldenModel, c goldenCase) *onnx.Model {
 	if sha, _, err := src.Identity(); err != nil || sha != g.SHA256 {
 		t.Fatalf("%s is not the model that the golden was made from: %s %v", src.Path(), sha, err)
 	}
-	o := Options{Activation: dtype(t, c.Activation), PerChannel: c.PerChannel, ReduceRange: c.ReduceRange, Symmetric: c.Symmetric, Prepare: true}
+	o := Options{Scheme: SchemeInt8Static, Activation: dtype(t, c.Activation), PerChannel: c.PerChannel, ReduceRange: c.ReduceRange, Symmetric: c.Symmetric, Prepare: true}
 	m, err := prepared(t.Context(), be, src, o, t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -8,14 +8,21 @@ import (
 	"assay/tensor"
 )
 
-// SchemeInt8Static is the scheme that this version makes.
-const SchemeInt8Static = "int8-static"
+// The schemes.
+const (
+	SchemeInt8Static  = "int8-static"
+	SchemeInt8Dynamic = "int8-dynamic"
+	SchemeFP16        = "fp16"
+	SchemeInt4Weight  = "int4-weight"
+	SchemeInt8Weight  = "int8-weight"
+)
 
 // Schemes lists the schemes there are.
 var Schemes = []string{SchemeInt8Static}
 
 // Options shape a quantized model. DefaultOptions gives what fuses best on the CPU provider.
 type Options struct {
+	Scheme      string
 	Activation  tensor.DType // uint8 or int8
 	PerChannel  bool         // of weights
 	ReduceRange bool         // weights in 7 bits, for processors whose 8-bit dot product saturates
@@ -28,7 +35,7 @@ type Options struct {
 
 // DefaultOptions are uint8 activations and int8 weights by channel, on a prepared graph.
 func DefaultOptions() Options {
-	return Options{Activation: tensor.Uint8, PerChannel: true, Prepare: true}
+	return Options{Scheme: SchemeInt8Static, Activation: tensor.Uint8, PerChannel: true, Prepare: true}
 }
 
 // heavyTypes are the operator types whose weights are quantized.

@@ -9,12 +9,6 @@ import (
 	"assay/tensor"
 )
 
-// NodeLeft is a node that stays float, and why.
-type NodeLeft struct {
-	Node string `json:"node"`
-	Why  string `json:"why"`
-}
-
 // selection is what will be quantized: decided before any number is known.
 type selection struct {
 	model  *onnx.Model

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"assay/backend"
+	"assay/onnx"
+	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
@@ -171,4 +175,31 @@ func float32s(t *tensor.Tensor) []float64 {
 		out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:])))
 	}
 	return out
+}
+
+// eightBit are the operators by which the runtime computes in 8 bits, by the beginning of their names.
+var eightBit = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "QAttention"}
+
+// count gives the 8-bit operators of an optimised model, and how many Q/DQ nodes were not fused; those at the model's own inputs and
+// outputs are not counted, because floats come and go there.
+func count(path string) (fused map[string]int, leftover int, err error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer m.Close()
+	border := map[string]bool{}
+	for _, v := range append(m.Inputs(), m.Proto.Graph.Output...) {
+		border[v.Name] = true
+	}
+	fused = map[string]int{}
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
+			leftover++
+		}
+		if slices.ContainsFunc(eightBit, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
+			fused[n.OpType]++
+		}
+	})
+	return fused, leftover, nil
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -24,9 +23,10 @@ import (
 
 // quantizeFlags are the flags of `assay quantize`.
 type quantizeFlags struct {
-	out, scheme, calibration, method, ranges, saveRanges, activation, include, exclude, opTypes, prepare, external, report, ortLibrary string
-	examples                                                                                                                           int
-	perChannel, reduceRange, symmetric, json, dryRun                                                                                   bool
+	optionFlags
+	out, calibration, ranges, saveRanges, external, report, ortLibrary string
+	examples                                                           int
+	json, dryRun                                                       bool
 }
 
 // newQuantizeCmd makes a lower-precision variant of a model.
@@ -53,21 +53,12 @@ its reason. Quantized is not always faster: measure it with ` + "`assay bench`" 
 		},
 	}
 	f := cmd.Flags()
+	q.register(f)
 	f.StringVarP(&q.out, "output", "o", "", "file to write")
-	f.StringVar(&q.scheme, "scheme", quantize.SchemeInt8Static, "one of "+strings.Join(quantize.Schemes, ", "))
 	f.StringVar(&q.calibration, "calibration", "", "examples (.npz, one array an input) that give activation ranges")
-	f.StringVar(&q.method, "method", "minmax", "how ranges come from calibration: minmax")
 	f.IntVar(&q.examples, "examples", 0, "use only the first N examples")
 	f.StringVar(&q.ranges, "ranges", "", `use these activation ranges ({"tensor": [min, max]}), no calibration run`)
 	f.StringVar(&q.saveRanges, "save-ranges", "", "write the activation ranges to this file")
-	f.StringVar(&q.activation, "activation", "uint8", "type of activations: uint8 or int8")
-	f.BoolVar(&q.perChannel, "per-channel", true, "one scale a channel for weights")
-	f.BoolVar(&q.reduceRange, "reduce-range", false, "weights in 7 bits, for processors without VNNI")
-	f.BoolVar(&q.symmetric, "symmetric", false, "symmetric ranges for activations")
-	f.StringVar(&q.include, "include", "", "only nodes whose names match this regular expression")
-	f.StringVar(&q.exclude, "exclude", "", "no nodes whose names match this regular expression")
-	f.StringVar(&q.opTypes, "op-types", "", "operator types with weights to quantize (default Conv,Gemm,MatMul)")
-	f.StringVar(&q.prepare, "prepare", "auto", "auto folds constants and BatchNormalization first, never takes the graph as it is")
 	f.StringVar(&q.external, "external-data", "auto", "weights in OUT.data: auto (above 1.5 GiB), always, never")
 	f.StringVar(&q.report, "report", "", "write the JSON report to this file too")
 	f.StringVar(&q.ortLibrary, "ort-library", "", "ONNX Runtime library to use in place of the installed ones")
@@ -92,7 +83,7 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	}
 	defer b.Close()
 	req.Lineage[quantize.LineageRuntime] = b.Info().Version
-	res, err := quantize.Static(ctx, b, *req)
+	res, err := quantize.Make(ctx, b, *req)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
@@ -118,20 +109,13 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 
 // request turns flags into a request; all mistakes are reported together.
 func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
-	o := quantize.Options{PerChannel: q.perChannel, ReduceRange: q.reduceRange, Symmetric: q.symmetric, Include: q.include, Exclude: q.exclude, Prepare: q.prepare != "never"}
-	var problems []error
+	o, err := q.options()
+	problems := []error{err}
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
 			problems = append(problems, fmt.Errorf(format, args...))
 		}
 	}
-	var err error
-	if o.Activation, err = activationType(q.activation); err != nil {
-		problems = append(problems, fmt.Errorf("--%w", err))
-	}
-	wrong(!slices.Contains(quantize.Schemes, q.scheme), "--scheme %q is not there; use %s", q.scheme, strings.Join(quantize.Schemes, ", "))
-	wrong(q.method != "minmax", "--method %q is not there; use minmax", q.method)
-	wrong(q.prepare != "auto" && q.prepare != "never", "--prepare %q: want auto or never", q.prepare)
 	external, known := map[string]onnx.External{"auto": onnx.ExternalAuto, "always": onnx.ExternalAlways, "never": onnx.ExternalNever}[q.external]
 	wrong(!known, "--external-data %q: want auto, always or never", q.external)
 	wrong(q.examples < 0, "--examples %d is negative", q.examples)
@@ -139,12 +123,6 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	wrong(q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
 	wrong(q.calibration != "" && q.ranges != "", "--calibration and --ranges exclude each other")
 	wrong(q.out != "" && sameFile(q.out, model), "the output is the model itself; choose another file")
-	if q.opTypes != "" {
-		o.OpTypes = strings.Split(q.opTypes, ",")
-		for _, name := range o.OpTypes {
-			wrong(!slices.Contains([]string{"Conv", "Gemm", "MatMul"}, name), "--op-types: %q has no 8-bit form here; use Conv, Gemm, MatMul", name)
-		}
-	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}

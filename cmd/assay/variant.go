@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,18 +16,16 @@ import (
 
 // buildVariant quantizes a model as its recipe says, or finds the result of an earlier run in the cache.
 func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child.Built, error) {
-	if c.Recipe.Scheme != quantize.SchemeInt8Static {
-		return child.Built{}, fmt.Errorf("quantization scheme %q is not there yet; use %s", c.Recipe.Scheme, quantize.SchemeInt8Static)
+	method := ""
+	if c.Recipe.Calibration != nil {
+		method = c.Recipe.Calibration.Method
 	}
-	options, err := recipeOptions(c.Recipe.Options)
+	options, err := recipeOptions(c.Recipe.Scheme, method, c.Recipe.Options)
 	if err != nil {
 		return child.Built{}, err
 	}
 	if c.Dataset == nil {
 		return child.Built{}, fmt.Errorf("%s needs calibration data; give the variant `calibration: {dataset: NAME}`", c.Recipe.Scheme)
-	}
-	if m := c.Recipe.Calibration.Method; m != "" && m != "minmax" {
-		return child.Built{}, fmt.Errorf("calibration method %q is not there yet; use minmax", m)
 	}
 	d, err := dataset.Open(*c.Dataset)
 	if err != nil {
@@ -84,55 +81,6 @@ func calibrationSource(d *dataset.Dataset, model string, limit int) quantize.Sou
 		feed, err := r.Feed(lo)
 		return feed, err == nil, err
 	}
-}
-
-// recipeOptions reads the options of a recipe, which go by the long names of the flags of `assay quantize`.
-func recipeOptions(values map[string]any) (quantize.Options, error) {
-	o := quantize.DefaultOptions()
-	for name, v := range values {
-		text := fmt.Sprint(v)
-		switch name {
-		case "activation":
-			d, err := activationType(text)
-			if err != nil {
-				return o, err
-			}
-			o.Activation = d
-		case "per-channel":
-			o.PerChannel = text == "true"
-		case "reduce-range":
-			o.ReduceRange = text == "true"
-		case "symmetric":
-			o.Symmetric = text == "true"
-		case "include":
-			o.Include = text
-		case "exclude":
-			o.Exclude = text
-		case "prepare":
-			o.Prepare = text != "never"
-		case "op-types":
-			raw, err := json.Marshal(v)
-			if err != nil {
-				return o, err
-			}
-			if err := json.Unmarshal(raw, &o.OpTypes); err != nil {
-				return o, fmt.Errorf("option op-types: want a list: %w", err)
-			}
-		default:
-			return o, fmt.Errorf("option %q is not there yet for %s", name, quantize.SchemeInt8Static)
-		}
-	}
-	return o, nil
-}
-
-func activationType(name string) (tensor.DType, error) {
-	switch name {
-	case "uint8":
-		return tensor.Uint8, nil
-	case "int8":
-		return tensor.Int8, nil
-	}
-	return 0, fmt.Errorf("activation %q: want uint8 or int8", name)
 }
 
 // calibrationSpec describes a calibration file given on the command line.

@@ -1,0 +1,213 @@
+package quantize
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"assay/backend"
+	"assay/onnx"
+)
+
+// Request is one quantization.
+type Request struct {
+	Model    string
+	Out      string // not written where empty: a dry run
+	Options  Options
+	External onnx.External     // where the result's weights go
+	Examples Source            // calibration data, and what the result is compared with the original on; nil where there is none
+	Ranges   Ranges            // of activations, in place of calibration
+	Lineage  map[string]string // metadata of the result
+	Progress func(text string)
+}
+
+// Result says what became of a model.
+type Result struct {
+	Model         string         `json:"model"`
+	Out           string         `json:"out"`
+	Scheme        string         `json:"scheme"`
+	Nodes         NodeCounts     `json:"nodes"`
+	Bytes         ByteCounts     `json:"bytes"`
+	Seconds       Times          `json:"seconds"`
+	PeakRSSBytes  int64          `json:"peak_rss_bytes"`
+	Quality       Fidelity       `json:"quality"`
+	Fused         map[string]int `json:"fused"` // low-precision operators of the graph that the runtime makes of it
+	Warnings      []string       `json:"warnings"`
+	Ranges        Ranges         `json:"-"`
+	ExamplesCount int            `json:"examples"`
+}
+
+// NodeCounts counts the nodes of the prepared graph; those within other nodes' graphs are not looked at.
+type NodeCounts struct {
+	Total     int        `json:"total"`
+	Quantized int        `json:"quantized"`
+	LeftFloat []NodeLeft `json:"left_float"`
+}
+
+// NodeLeft is a node that stays float, and why.
+type NodeLeft struct {
+	Node string `json:"node"`
+	Why  string `json:"why"`
+}
+
+// ByteCounts are of the model file and its external data.
+type ByteCounts struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// Times are what the steps took.
+type Times struct {
+	Calibrate float64 `json:"calibrate"`
+	Quantize  float64 `json:"quantize"`
+}
+
+// job is one scheme at work on one model: what it will do is decided when it is made, before any number is known.
+type job interface {
+	// counts says what becomes of the nodes of the main graph.
+	counts() NodeCounts
+	// nothing says why the scheme would change nothing, "" where it changes something.
+	nothing() string
+	// rewrite edits the model. It may note warnings in the result.
+	rewrite(res *Result) error
+}
+
+// calibrated is a job that needs ranges of activations.
+type calibrated interface {
+	job
+	calibrate(ctx context.Context, be backend.Backend, q *Request, res *Result) error
+}
+
+// newJob decides what a scheme will do to a model.
+func newJob(m *onnx.Model, o Options) (job, error) {
+	switch o.Scheme {
+	case SchemeInt8Static:
+		return newStatic(m, o)
+	}
+	return nil, fmt.Errorf("scheme %q is not there", o.Scheme)
+}
+
+// Make quantizes a model. The result is checked, loaded, run on the examples beside the original and compared before it is left at Out; on
+// any error no file is left. Errors say what to do.
+func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
+	src, err := onnx.Open(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if src.Info().Quantized {
+		return nil, fmt.Errorf("model %s is quantized already; start from its float form", q.Model)
+	}
+	for _, file := range append(src.ExternalFiles(), q.Model) {
+		if sameFile(q.Out, file) || sameFile(q.Out+".data", file) {
+			return nil, fmt.Errorf("model %s: %s would replace %s; choose another file", q.Model, q.Out, file)
+		}
+	}
+	dir, err := os.MkdirTemp("", "assay-quantize")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	m, err := prepared(ctx, be, src, q.Options, dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	defer m.Close()
+	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Fused: map[string]int{}, Warnings: []string{}}
+	if _, res.Bytes.Before, err = src.Identity(); err != nil {
+		return nil, err
+	}
+	j, err := newJob(m, q.Options)
+	if err != nil {
+		return nil, err
+	}
+	res.Nodes = j.counts()
+	if why := j.nothing(); why != "" {
+		return nil, fmt.Errorf("model %s: nothing can be quantized: %s", q.Model, why)
+	}
+	if c, ok := j.(calibrated); ok {
+		if err := c.calibrate(ctx, be, &q, res); err != nil {
+			return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		}
+	}
+	if q.Out == "" {
+		return res, nil
+	}
+	return res, q.finish(ctx, be, m, j, res, dir)
+}
+
+// prepared folds the graph where that was asked for, and refuses opsets that have no 8-bit form.
+func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
+	if v := src.Opset(""); v > 0 && v < 10 {
+		return nil, fmt.Errorf("its opset is %d, and 8-bit operators begin with opset 10; export it with opset 13 or newer", v)
+	}
+	if o.Prepare {
+		return prepare(ctx, be, src, dir)
+	}
+	return onnx.Open(src.Path())
+}
+
+// finish rewrites, writes, checks and moves into place.
+func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model, j job, res *Result, dir string) error {
+	begun := time.Now()
+	if err := j.rewrite(res); err != nil {
+		return fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	m.Proto.ProducerName, m.Proto.ProducerVersion = "assay", ""
+	for _, key := range slices.Sorted(maps.Keys(q.Lineage)) {
+		m.SetMetadata(key, q.Lineage[key])
+	}
+	made := filepath.Join(dir, "quantized.onnx")
+	if err := m.Save(made); err != nil {
+		return err
+	}
+	res.Seconds.Quantize = time.Since(begun).Seconds()
+	if err := checkFile(made); err != nil {
+		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
+	}
+	if err := q.verify(ctx, be, made, dir, res); err != nil {
+		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
+	}
+	return q.install(made, res)
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
+}
+
+func checkFile(path string) error {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return m.Check()
+}
+
+// install moves the finished file to where it was asked for, whole or not at all.
+func (q *Request) install(from string, res *Result) error {
+	if err := os.MkdirAll(filepath.Dir(q.Out), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", q.Out, err)
+	}
+	m, err := onnx.Open(from)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := m.SaveExternal(q.Out, q.External); err != nil {
+		return err
+	}
+	made, err := onnx.Open(q.Out)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	_, res.Bytes.After, err = made.Identity()
+	return err
+}
