@@ -23,6 +23,8 @@ type Request struct {
 	Ranges   Ranges            // of activations, in place of calibration
 	Lineage  map[string]string // metadata of the result
 	Progress func(text string)
+	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
+	Verify func(ctx context.Context, job VerifyJob) (*Verification, error)
 }
 
 // Result says what became of a model.
@@ -140,17 +142,6 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	return res, q.finish(ctx, be, m, j, res, dir)
 }
 
-// prepared folds the graph where that was asked for, and refuses opsets that have no 8-bit form.
-func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
-	if v := src.Opset(""); v > 0 && v < 10 {
-		return nil, fmt.Errorf("its opset is %d, and 8-bit operators begin with opset 10; export it with opset 13 or newer", v)
-	}
-	if o.Prepare {
-		return prepare(ctx, be, src, dir)
-	}
-	return onnx.Open(src.Path())
-}
-
 // finish rewrites, writes, checks and moves into place.
 func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model, j job, res *Result, dir string) error {
 	begun := time.Now()
@@ -169,7 +160,7 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 	if err := checkFile(made); err != nil {
 		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
 	}
-	if err := q.verify(ctx, be, made, dir, res); err != nil {
+	if err := q.verify(ctx, be, made, res); err != nil {
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)
