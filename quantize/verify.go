@@ -2,190 +2,188 @@ package quantize
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"assay/backend"
 	"assay/onnx"
 	"assay/onnx/onnxpb"
-	"assay/tensor"
 )
 
-// Fidelity is how near a quantized model's outputs are to the original's, over the examples compared.
-type Fidelity struct {
-	SQNR      *float64 `json:"sqnr_db,omitempty"` // signal to quantization noise of the first float output, decibels; absent where there is no noise
-	Cosine    *float64 `json:"cosine,omitempty"`
-	MaxAbs    float64  `json:"max_abs"`
-	Agreement *float64 `json:"agreement,omitempty"` // share of rows with the same largest element along the last axis longer than 1
-	Examples  int      `json:"examples"`
+// Levels are the runtime's optimisation levels, the one that is used last.
+var Levels = []string{"disable", "basic", "extended", "layout", "all"}
+
+// Verification is what trying a quantized model showed.
+type Verification struct {
+	Quality  Fidelity       `json:"quality"`
+	Fused    map[string]int `json:"fused"`
+	Leftover []string       `json:"leftover"` // QuantizeLinear and DequantizeLinear nodes that the runtime did not fuse
 }
 
-// maxCompared bounds how many examples the outputs are compared on.
-const maxCompared = 64
+// VerifyJob says what is tried.
+type VerifyJob struct {
+	Original string `json:"original"` // model file; "" where outputs are not compared
+	Made     string `json:"made"`     // the quantized model
+}
 
-// faintSQNR is the signal to noise ratio in dB below which the error is more than a third of the signal, by their root mean squares.
-const faintSQNR = 10
+const (
+	// fewCompared is on how many examples outputs are compared at least, where there are so many, and manyCompared at most.
+	fewCompared, manyCompared = 8, 1024
+	// compareTime is after how long no further example is begun.
+	compareTime = 500 * time.Millisecond
+)
 
-// verify loads the result as it will be used, counts what the runtime fused, and compares outputs with the original's.
-func (q *Request) verify(ctx context.Context, be backend.Backend, made, dir string, res *Result) error {
-	cpu := backend.Provider{Name: "cpu"}
+// Verify loads a quantized model at every optimisation level of the CPU provider, counts what the runtime fuses at the highest, and runs
+// it on the examples beside the original. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
+// to do on valid models, this is the only trace, so Verify is best called in a process of its own.
+func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
+	if stage == nil {
+		stage = func(string) {}
+	}
+	dir, err := os.MkdirTemp("", "assay-verify")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
 	optimized := filepath.Join(dir, "optimized.onnx")
-	variant, err := be.Open(ctx, made, backend.Options{Provider: cpu, OptimizedPath: optimized})
-	if err != nil {
-		return err
+	stage("load it at every optimisation level")
+	if err := loadAll(ctx, be, job.Made, optimized); err != nil {
+		return nil, err
 	}
-	defer variant.Close()
-	leftover := 0
-	if res.Fused, leftover, err = count(optimized); err != nil {
-		return err
+	v := &Verification{}
+	if v.Fused, v.Leftover, err = count(optimized); err != nil {
+		return nil, err
 	}
-	if len(res.Fused) == 0 {
-		res.Warnings = append(res.Warnings, "the runtime fused none of the quantized nodes; expect no gain")
+	if job.Original == "" || examples == nil {
+		return v, nil
 	}
-	if leftover > 0 {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph; each costs time at a border between 8 bits and float", leftover))
-	}
-	if q.Examples == nil {
-		res.Warnings = append(res.Warnings, "outputs were not compared with the original's: there are no examples")
-		return nil
-	}
-	original, err := be.Open(ctx, q.Model, backend.Options{Provider: cpu})
-	if err != nil {
-		return err
-	}
-	defer original.Close()
-	return q.compare(ctx, original, variant, res)
+	stage("run it beside the original")
+	v.Quality, err = compareModels(ctx, be, job, examples)
+	return v, err
 }
 
-func (q *Request) compare(ctx context.Context, original, variant backend.Session, res *Result) error {
-	var c comparison
-	for i := 0; i < maxCompared; i++ {
-		feeds, more, err := q.Examples(original.Inputs(), i)
-		if err != nil || !more {
-			break // calibration has read these examples already
-		}
-		want, err := original.Run(ctx, feeds)
+// loadAll opens a model at all levels, several at a time, and writes the graph of the highest to optimized.
+func loadAll(ctx context.Context, be backend.Backend, path, optimized string) error {
+	problems := make([]error, len(Levels))
+	var wg sync.WaitGroup
+	for i, level := range Levels {
+		wg.Go(func() {
+			o := backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level}
+			if i == len(Levels)-1 {
+				o.OptimizedPath = optimized
+				o.Config = map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(optimized) + ".data",
+					"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}
+			}
+			s, err := be.Open(ctx, path, o)
+			if err == nil {
+				err = s.Close()
+			}
+			if err != nil {
+				problems[i] = fmt.Errorf("at optimisation level %s: %w", level, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(problems...)
+}
+
+// compareModels runs the original and the quantized model on examples: on a few at least, and on more while that is quick.
+func compareModels(ctx context.Context, be backend.Backend, job VerifyJob, examples Source) (Fidelity, error) {
+	var sessions []backend.Session
+	for _, path := range []string{job.Original, job.Made} {
+		s, err := be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}})
 		if err != nil {
-			return fmt.Errorf("run the original: %w", err)
+			return Fidelity{}, fmt.Errorf("open %s: %w", path, err)
 		}
-		got, err := variant.Run(ctx, feeds)
+		defer s.Close()
+		sessions = append(sessions, s)
+	}
+	c := newComparison(sessions[0].Outputs())
+	begun := time.Now()
+	for i := 0; i < manyCompared && (i < fewCompared || time.Since(begun) < compareTime); i++ {
+		if ctx.Err() != nil {
+			return Fidelity{}, ctx.Err()
+		}
+		feeds, more, err := examples(sessions[0].Inputs(), i)
 		if err != nil {
-			return err
+			return Fidelity{}, fmt.Errorf("example %d: %w", i, err)
 		}
-		c.add(want, got)
-		if c.broken > 0 {
-			return fmt.Errorf("on example %d, %d elements of its output are NaN or infinite that are finite in the original's; keep what leads there in float with --exclude", i, c.broken)
+		if !more {
+			break
+		}
+		want, err := sessions[0].Run(ctx, feeds)
+		if err != nil {
+			return Fidelity{}, fmt.Errorf("run the original on example %d: %w", i, err)
+		}
+		got, err := sessions[1].Run(ctx, feeds)
+		if err != nil {
+			return Fidelity{}, fmt.Errorf("run it on example %d: %w", i, err)
+		}
+		if err := c.add(want, got); err != nil {
+			return Fidelity{}, fmt.Errorf("example %d: %w", i, err)
+		}
+		if c.broken() > 0 {
+			return Fidelity{}, fmt.Errorf("on example %d, %d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round; keep what leads there in float with --exclude", i, c.broken())
 		}
 	}
-	res.Quality = c.fidelity()
-	if db := res.Quality.SQNR; db != nil && *db < faintSQNR {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --exclude, and look at the quality on your task", *db))
+	return c.fidelity(), nil
+}
+
+// verify tries the result where Request says, and puts what was seen into the result of the quantization.
+func (q *Request) verify(ctx context.Context, be backend.Backend, made string, res *Result) error {
+	job := VerifyJob{Original: q.Model, Made: made}
+	try := q.Verify
+	if try == nil {
+		try = func(ctx context.Context, job VerifyJob) (*Verification, error) {
+			return Verify(ctx, be, job, q.Examples, nil)
+		}
+	}
+	v, err := try(ctx, job)
+	if err != nil {
+		return err
+	}
+	res.Quality, res.Fused = v.Quality, v.Fused
+	warn := func(format string, args ...any) { res.Warnings = append(res.Warnings, fmt.Sprintf(format, args...)) }
+	if n := len(v.Leftover); n > 0 && len(v.Fused) > 0 {
+		warn("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph (%s); each costs time at a border between 8 bits and float", n, someOf(v.Leftover))
+	}
+	switch db := v.Quality.SQNR; {
+	case v.Quality.Examples == 0:
+		warn("outputs were not compared with the original's: there are no examples")
+	case db != nil && *db < faintSQNR:
+		warn("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --keep-float or --exclude, and look at the quality on your task", *db)
 	}
 	return nil
 }
 
-// comparison adds up over examples.
-type comparison struct {
-	signal, noise, dot, squares, max float64
-	rows, agree, examples, broken    int
+// faintSQNR is the signal to noise ratio in dB below which the error is more than a third of the signal, by their root mean squares.
+const faintSQNR = 10
+
+// someOf lists the first few of names.
+func someOf(names []string) string {
+	const shown = 4
+	text := strings.Join(names[:min(shown, len(names))], ", ")
+	if more := len(names) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
-func (c *comparison) add(want, got []tensor.Value) {
-	for i := range want {
-		if want[i].Tensor == nil || want[i].Tensor.DType != tensor.Float32 || got[i].Tensor == nil || len(got[i].Tensor.Data) != len(want[i].Tensor.Data) {
-			continue
-		}
-		a, b := float32s(want[i].Tensor), float32s(got[i].Tensor)
-		for k := range a {
-			if a[k]-a[k] != 0 { // not finite: an error that the original makes too
-				continue
-			}
-			if b[k]-b[k] != 0 {
-				c.broken++
-				continue
-			}
-			d := b[k] - a[k]
-			c.signal += a[k] * a[k]
-			c.noise += d * d
-			c.dot += a[k] * b[k]
-			c.squares += b[k] * b[k]
-			c.max = max(c.max, math.Abs(d))
-		}
-		c.addRows(a, b, lastWidth(want[i].Tensor.Shape))
-		c.examples++
-		return // the first float output stands for the model
-	}
-}
+// lowPrecision are the operators by which the runtime computes on quantized values, by the beginning of their names.
+var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
 
-func (c *comparison) addRows(a, b []float64, width int) {
-	if width < 2 {
-		return
-	}
-	for at := 0; at+width <= len(a); at += width {
-		c.rows++
-		if largest(a[at:at+width]) == largest(b[at:at+width]) {
-			c.agree++
-		}
-	}
-}
-
-func (c *comparison) fidelity() Fidelity {
-	f := Fidelity{MaxAbs: c.max, Examples: c.examples}
-	if c.noise > 0 && c.signal > 0 {
-		v := 10 * math.Log10(c.signal/c.noise)
-		f.SQNR = &v
-	}
-	if c.signal > 0 && c.squares > 0 {
-		v := c.dot / math.Sqrt(c.signal*c.squares)
-		f.Cosine = &v
-	}
-	if c.rows > 0 {
-		v := float64(c.agree) / float64(c.rows)
-		f.Agreement = &v
-	}
-	return f
-}
-
-func lastWidth(shape []int64) int {
-	for i := len(shape) - 1; i >= 0; i-- {
-		if shape[i] > 1 {
-			return int(shape[i])
-		}
-	}
-	return 1
-}
-
-func largest(v []float64) int {
-	best := 0
-	for i := range v {
-		if v[i] > v[best] {
-			best = i
-		}
-	}
-	return best
-}
-
-func float32s(t *tensor.Tensor) []float64 {
-	out := make([]float64, len(t.Data)/4)
-	for i := range out {
-		out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:])))
-	}
-	return out
-}
-
-// eightBit are the operators by which the runtime computes in 8 bits, by the beginning of their names.
-var eightBit = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "QAttention"}
-
-// count gives the 8-bit operators of an optimised model, and how many Q/DQ nodes were not fused; those at the model's own inputs and
-// outputs are not counted, because floats come and go there.
-func count(path string) (fused map[string]int, leftover int, err error) {
+// count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused; those at the model's own inputs
+// and outputs are not counted, because floats come and go there.
+func count(path string) (fused map[string]int, leftover []string, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer m.Close()
 	border := map[string]bool{}
@@ -195,9 +193,9 @@ func count(path string) (fused map[string]int, leftover int, err error) {
 	fused = map[string]int{}
 	m.EachNode(func(n *onnxpb.NodeProto) {
 		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
-			leftover++
+			leftover = append(leftover, nodeName(n))
 		}
-		if slices.ContainsFunc(eightBit, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
+		if n.OpType != "DynamicQuantizeLinear" && slices.ContainsFunc(lowPrecision, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
 			fused[n.OpType]++
 		}
 	})

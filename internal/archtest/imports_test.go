@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"backend/ort":         {"backend", "onnx", "tensor"}, // onnx tells which symbols a model has, and what its nodes are called
 	"backend/ort/install": {},
 	"plan":                {"results", "results/stats"},
-	"quantize":            {"onnx/...", "tensor", "backend"},
+	"quantize":            {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
 	"dataset":             {"backend", "onnx/...", "results", "results/quality", "tensor"},
 	"check":               {"backend", "tensor"},
 	"results/stats":       {},
