@@ -53,9 +53,11 @@ func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Sou
 	defer os.RemoveAll(dir)
 	optimized := filepath.Join(dir, "optimized.onnx")
 	stage("load it at every optimisation level")
-	if err := loadAll(ctx, be, job.Made, optimized); err != nil {
+	made, err := loadAll(ctx, be, job.Made, optimized)
+	if err != nil {
 		return nil, err
 	}
+	defer made.Close()
 	v := &Verification{}
 	if v.Fused, v.Leftover, err = count(optimized); err != nil {
 		return nil, err
@@ -64,64 +66,65 @@ func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Sou
 		return v, nil
 	}
 	stage("run it beside the original")
-	v.Quality, err = compareModels(ctx, be, job, examples)
+	original, err := be.Open(ctx, job.Original, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", job.Original, err)
+	}
+	defer original.Close()
+	v.Quality, err = compareModels(ctx, original, made, examples)
 	return v, err
 }
 
-// loadAll opens a model at all levels, several at a time, and writes the graph of the highest to optimized.
-func loadAll(ctx context.Context, be backend.Backend, path, optimized string) error {
-	problems := make([]error, len(Levels))
+// loadAll opens a model at all levels, several at a time, and returns the session of the highest, whose graph it writes to optimized.
+func loadAll(ctx context.Context, be backend.Backend, path, optimized string) (backend.Session, error) {
+	sessions, problems := make([]backend.Session, len(Levels)), make([]error, len(Levels))
+	highest := len(Levels) - 1
 	var wg sync.WaitGroup
 	for i, level := range Levels {
 		wg.Go(func() {
 			o := backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level}
-			if i == len(Levels)-1 {
+			if i == highest {
 				o.OptimizedPath = optimized
 				o.Config = map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(optimized) + ".data",
 					"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}
 			}
 			s, err := be.Open(ctx, path, o)
-			if err == nil {
+			if err == nil && i != highest {
 				err = s.Close()
 			}
-			if err != nil {
+			if sessions[i] = s; err != nil {
 				problems[i] = fmt.Errorf("at optimisation level %s: %w", level, err)
 			}
 		})
 	}
 	wg.Wait()
-	return errors.Join(problems...)
+	err := errors.Join(problems...)
+	if err != nil && problems[highest] == nil {
+		sessions[highest].Close()
+	}
+	return sessions[highest], err
 }
 
 // compareModels runs the original and the quantized model on examples: on a few at least, and on more while that is quick.
-func compareModels(ctx context.Context, be backend.Backend, job VerifyJob, examples Source) (Fidelity, error) {
-	var sessions []backend.Session
-	for _, path := range []string{job.Original, job.Made} {
-		s, err := be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}})
-		if err != nil {
-			return Fidelity{}, fmt.Errorf("open %s: %w", path, err)
-		}
-		defer s.Close()
-		sessions = append(sessions, s)
-	}
-	c := newComparison(sessions[0].Outputs())
+func compareModels(ctx context.Context, original, made backend.Session, examples Source) (Fidelity, error) {
+	c := newComparison(original.Outputs())
 	begun := time.Now()
 	for i := 0; i < manyCompared && (i < fewCompared || time.Since(begun) < compareTime); i++ {
 		if ctx.Err() != nil {
 			return Fidelity{}, ctx.Err()
 		}
-		feeds, more, err := examples(sessions[0].Inputs(), i)
+		feeds, more, err := examples(original.Inputs(), i)
 		if err != nil {
 			return Fidelity{}, fmt.Errorf("example %d: %w", i, err)
 		}
 		if !more {
 			break
 		}
-		want, err := sessions[0].Run(ctx, feeds)
+		want, err := original.Run(ctx, feeds)
 		if err != nil {
 			return Fidelity{}, fmt.Errorf("run the original on example %d: %w", i, err)
 		}
-		got, err := sessions[1].Run(ctx, feeds)
+		got, err := made.Run(ctx, feeds)
 		if err != nil {
 			return Fidelity{}, fmt.Errorf("run it on example %d: %w", i, err)
 		}

@@ -83,6 +83,7 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	}
 	defer b.Close()
 	req.Lineage[quantize.LineageRuntime] = b.Info().Version
+	req.Verify = verifier(library, q.examplesSpec(), q.examples)
 	res, err := quantize.Make(ctx, b, *req)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -150,7 +151,7 @@ func (q *quantizeFlags) data(req *quantize.Request) error {
 		}
 		calibration = "ranges " + sum
 	} else {
-		d, err := dataset.Open(calibrationSpec(q.calibration))
+		d, err := dataset.Open(*q.examplesSpec())
 		if err != nil {
 			return err
 		}
@@ -162,6 +163,14 @@ func (q *quantizeFlags) data(req *quantize.Request) error {
 	}
 	req.Lineage = quantize.Lineage(sha, calibration, req.Options, version())
 	return nil
+}
+
+// examplesSpec describes the calibration file, nil where none is given.
+func (q *quantizeFlags) examplesSpec() *results.Dataset {
+	if q.calibration == "" {
+		return nil
+	}
+	return &results.Dataset{Name: "calibration", Path: q.calibration}
 }
 
 func sameFile(a, b string) bool {
@@ -197,19 +206,33 @@ func printQuantized(w io.Writer, r *quantize.Result) error {
 	if len(r.Fused) > 0 {
 		row("fused", "%s", countsText(r.Fused))
 	}
-	if f := r.Quality; f.Examples > 0 {
-		if f.SQNR != nil {
-			row("SQNR", "%.1f dB against the original, on %d examples", *f.SQNR, f.Examples)
-		}
-		if f.Agreement != nil {
-			row("agreement", "%.2f %%", 100**f.Agreement)
-		}
+	for _, o := range r.Quality.Outputs {
+		row("output", "%s", fidelityText(o, r.Quality))
 	}
 	row("time", "%.2f s calibration on %d examples, %.2f s quantization", r.Seconds.Calibrate, r.ExamplesCount, r.Seconds.Quantize)
 	for _, warning := range r.Warnings {
 		row("warning", "%s", warning)
 	}
 	return t.Flush()
+}
+
+// fidelityText says how near an output is to the original's.
+func fidelityText(o quantize.OutputFidelity, f quantize.Fidelity) string {
+	examples := fmt.Sprintf("on %d examples", f.Examples)
+	if f.Generated {
+		examples = fmt.Sprintf("on %d generated inputs", f.Examples)
+	}
+	if o.Identical {
+		return fmt.Sprintf("%s: equal to the original's %s", o.Name, examples)
+	}
+	text := o.Name + ":"
+	if o.SQNR != nil {
+		text += fmt.Sprintf(" SQNR %.1f dB,", *o.SQNR)
+	}
+	if o.Agreement != nil {
+		text += fmt.Sprintf(" agreement %.2f %%,", 100**o.Agreement)
+	}
+	return text + fmt.Sprintf(" largest difference %.3g, %s", o.MaxAbs, examples)
 }
 
 // leftFloat groups nodes by why they stay float, with the first few names of each group; --json names all.

@@ -9,7 +9,7 @@ import (
 	"assay/backend"
 	"assay/dataset"
 	"assay/quantize"
-	"assay/results"
+	"assay/runner"
 	"assay/runner/child"
 	"assay/tensor"
 )
@@ -38,6 +38,7 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	calibration := calibrationIdentity(d.SHA256, c.Dataset.Inputs, c.Recipe.Calibration.Examples)
 	q := quantize.Request{Model: c.Model, Options: options, Examples: calibrationSource(d, c.Model, c.Recipe.Calibration.Examples),
 		Lineage: quantize.Lineage(sha, calibration, options, version())}
+	q.Verify = verifier(runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, c.Recipe.Calibration.Examples)
 	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
 	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
 	if err != nil {
@@ -81,9 +82,4 @@ func calibrationSource(d *dataset.Dataset, model string, limit int) quantize.Sou
 		feed, err := r.Feed(lo)
 		return feed, err == nil, err
 	}
-}
-
-// calibrationSpec describes a calibration file given on the command line.
-func calibrationSpec(file string) results.Dataset {
-	return results.Dataset{Name: "calibration", Path: file}
 }
