@@ -29,8 +29,8 @@ const (
 
 var (
 	scenarios      = []string{string(SingleStream), string(MultiStream), string(Server), string(Offline), string(Concurrency)}
-	schemes        = []string{"int8-dynamic", "int8-static", "fp16", "int4-weight", "int8-weight", "mixed"}
-	methods        = []string{"minmax", "percentile", "entropy", "mse"}
+	schemes        = []string{"int8-dynamic", "int8-static", "fp16", "int4-weight", "int8-weight"}
+	methods        = []string{"minmax", "percentile", "entropy", "mse", "auto"}
 	activations    = []string{"uint8", "int8"}
 	prepares       = []string{"auto", "never"}
 	quantiles      = []string{"min", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"}
