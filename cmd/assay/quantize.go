@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"assay/backend/ort"
-	"assay/dataset"
 	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
@@ -121,7 +120,9 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	wrong(!known, "--external-data %q: want auto, always or never", q.external)
 	wrong(q.examples < 0, "--examples %d is negative", q.examples)
 	wrong(q.out == "" && !q.dryRun, "no output file given; add -o OUT.onnx")
-	wrong(q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
+	static := q.scheme == quantize.SchemeInt8Static
+	wrong(static && q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
+	wrong(!static && q.ranges != "", "--ranges are of static quantization; scheme %s needs none", q.scheme)
 	wrong(q.calibration != "" && q.ranges != "", "--calibration and --ranges exclude each other")
 	wrong(q.out != "" && sameFile(q.out, model), "the output is the model itself; choose another file")
 	if err := errors.Join(problems...); err != nil {
@@ -136,26 +137,9 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 
 // data adds calibration examples or ranges, and the lineage.
 func (q *quantizeFlags) data(req *quantize.Request) error {
-	calibration := ""
-	if q.ranges != "" {
-		src, err := os.ReadFile(q.ranges)
-		if err != nil {
-			return fmt.Errorf("read the ranges: %w", err)
-		}
-		if err := json.Unmarshal(src, &req.Ranges); err != nil {
-			return fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", q.ranges, err)
-		}
-		sum, err := hashFile(q.ranges)
-		if err != nil {
-			return err
-		}
-		calibration = "ranges " + sum
-	} else {
-		d, err := dataset.Open(*q.examplesSpec())
-		if err != nil {
-			return err
-		}
-		req.Examples, calibration = calibrationSource(d, req.Model, q.examples), calibrationIdentity(d.SHA256, nil, q.examples)
+	calibration, err := takeCalibration(req, q.examplesSpec(), q.examples, q.ranges)
+	if err != nil {
+		return err
 	}
 	sha, _, err := identifyModel(req.Model)
 	if err != nil {

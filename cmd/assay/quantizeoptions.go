@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"assay/quantize"
+	"assay/results"
 	"assay/tensor"
 )
 
@@ -57,35 +58,39 @@ func (o *optionFlags) options() (quantize.Options, error) {
 	return out, errors.Join(problems...)
 }
 
-// recipeOptions reads a scheme, a calibration method ("" for the default) and the options of a recipe, which go by the long names of the
-// flags of `assay quantize`.
-func recipeOptions(scheme, method string, values map[string]any) (quantize.Options, error) {
+// recipeOptions reads a recipe's scheme, calibration method and options, which go by the long names of the flags of `assay quantize`.
+func recipeOptions(r *results.QuantizeRecipe) (options quantize.Options, ranges string, err error) {
 	var o optionFlags
 	f := pflag.NewFlagSet("options", pflag.ContinueOnError)
 	o.register(f)
-	o.scheme = scheme
-	if method != "" {
-		o.method = method
+	f.StringVar(&ranges, "ranges", "", "")
+	o.scheme = r.Scheme
+	if r.Calibration != nil && r.Calibration.Method != "" {
+		o.method = r.Calibration.Method
 	}
 	var problems []error
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		v := values[name]
-		text := fmt.Sprint(v)
-		if list, ok := v.([]any); ok {
-			words := make([]string, len(list))
-			for i, w := range list {
-				words[i] = fmt.Sprint(w)
-			}
-			text = strings.Join(words, ",")
-		}
+	for _, name := range slices.Sorted(maps.Keys(r.Options)) {
 		if f.Lookup(name) == nil {
 			problems = append(problems, fmt.Errorf("option %q is not there", name))
 			continue
 		}
-		if err := f.Set(name, text); err != nil {
+		if err := f.Set(name, optionText(r.Options[name])); err != nil {
 			problems = append(problems, fmt.Errorf("option %s: %w", name, err))
 		}
 	}
-	out, err := o.options()
-	return out, errors.Join(append(problems, err)...)
+	options, err = o.options()
+	return options, ranges, errors.Join(append(problems, err)...)
+}
+
+// optionText writes an option's value as a flag has it: lists with commas.
+func optionText(v any) string {
+	list, ok := v.([]any)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = fmt.Sprint(w)
+	}
+	return strings.Join(words, ",")
 }

@@ -2,13 +2,19 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"assay/backend"
 	"assay/dataset"
 	"assay/quantize"
+	"assay/results"
 	"assay/runner"
 	"assay/runner/child"
 	"assay/tensor"
@@ -16,18 +22,7 @@ import (
 
 // buildVariant quantizes a model as its recipe says, or finds the result of an earlier run in the cache.
 func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child.Built, error) {
-	method := ""
-	if c.Recipe.Calibration != nil {
-		method = c.Recipe.Calibration.Method
-	}
-	options, err := recipeOptions(c.Recipe.Scheme, method, c.Recipe.Options)
-	if err != nil {
-		return child.Built{}, err
-	}
-	if c.Dataset == nil {
-		return child.Built{}, fmt.Errorf("%s needs calibration data; give the variant `calibration: {dataset: NAME}`", c.Recipe.Scheme)
-	}
-	d, err := dataset.Open(*c.Dataset)
+	options, ranges, err := recipeOptions(c.Recipe)
 	if err != nil {
 		return child.Built{}, err
 	}
@@ -35,10 +30,17 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	if err != nil {
 		return child.Built{}, err
 	}
-	calibration := calibrationIdentity(d.SHA256, c.Dataset.Inputs, c.Recipe.Calibration.Examples)
-	q := quantize.Request{Model: c.Model, Options: options, Examples: calibrationSource(d, c.Model, c.Recipe.Calibration.Examples),
-		Lineage: quantize.Lineage(sha, calibration, options, version())}
-	q.Verify = verifier(runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, c.Recipe.Calibration.Examples)
+	q := quantize.Request{Model: c.Model, Options: options}
+	examples := 0
+	if c.Recipe.Calibration != nil {
+		examples = c.Recipe.Calibration.Examples
+	}
+	calibration, err := takeCalibration(&q, c.Dataset, examples, ranges)
+	if err != nil {
+		return child.Built{}, err
+	}
+	q.Lineage = quantize.Lineage(sha, calibration, options, version())
+	q.Verify = verifier(runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, examples)
 	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
 	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
 	if err != nil {
@@ -49,6 +51,31 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 		lineage[key] = value
 	}
 	return child.Built{Path: path, Lineage: lineage, Cached: cached}, nil
+}
+
+// takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. Without
+// either, that is "".
+func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity string, err error) {
+	if rangesFile != "" {
+		src, err := os.ReadFile(rangesFile)
+		if err != nil {
+			return "", fmt.Errorf("read the ranges: %w", err)
+		}
+		if err := json.Unmarshal(src, &q.Ranges); err != nil {
+			return "", fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
+		}
+		sum := sha256.Sum256(src)
+		identity = "ranges " + hex.EncodeToString(sum[:])
+	}
+	if d == nil {
+		return identity, nil
+	}
+	set, err := dataset.Open(*d)
+	if err != nil {
+		return "", err
+	}
+	q.Examples = calibrationSource(set, q.Model, examples)
+	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), nil
 }
 
 // calibrationIdentity tells calibration runs apart: the data, which array feeds which input, and how many examples are taken (0 for all).
