@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"tensor":              {},
 	"onnx":                {"onnx/onnxpb", "tensor"},
 	"onnx/onnxpb":         {},
+	"onnx/upgrade":        {"onnx", "onnx/onnxpb", "tensor"},
 	"loadgen":             {"results"},
 	"profiler":            {"results"},
 	"environment":         {"results"},
