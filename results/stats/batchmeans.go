@@ -1,0 +1,142 @@
+package stats
+
+import "math"
+
+// batches is into how many parts BatchMeans cuts a run.
+const batches = 32
+
+// memories is how many integrated autocorrelation times a run must hold for its batch means to be near independent: 28 a batch. For M/M/1
+// at a load of 0.5, 0.8 and 0.9 that is 9,000, 74,000 and 330,000 requests.
+const memories = 900
+
+// QueuedVerdict judges a latency percentile of requests that wait for one another.
+type QueuedVerdict struct {
+	Verdict   string  // pass, fail, inconclusive
+	Over      float64 // share of requests above the target, 0 to 1
+	Upper     float64 // one-sided 99 % bound of it
+	Lower     float64 // likewise from below
+	Allowed   float64 // 1 - percentile
+	Effective float64 // number of independent requests that would say as much
+	Memory    float64 // integrated autocorrelation time of latencies, in requests: 1 for independent ones
+	Lag1      float64 // autocorrelation of latencies between neighbours
+	N         int
+	Why       string
+}
+
+// The three verdicts.
+const (
+	VerdictPass         = "pass"
+	VerdictFail         = "fail"
+	VerdictInconclusive = "inconclusive"
+)
+
+// BatchMeans tests whether the percentile of latencies, in the order in which requests were due, is at most target: null-scaled batch
+// means. The share above the target in each of 32 equal batches gives a variance that contains the autocorrelation; it is rescaled to what
+// it would be at the boundary, where a plain one is too small because exceedances come in clusters. A request that failed or timed out is
+// given as +Inf. Where the run is shorter than 900 times the memory of its latencies, it is inconclusive in place of pass. False acceptance at the
+// boundary of M/M/1 was simulated at 1 to 3 % (nominal 1 %) for loads of 0.5 to 0.8 with 100,000 requests.
+func BatchMeans(latencies []float64, percentile, target float64) QueuedVerdict {
+	n := len(latencies)
+	q := 1 - percentile
+	v := QueuedVerdict{N: n, Allowed: q, Verdict: VerdictInconclusive, Upper: 1}
+	if n < 2*batches {
+		v.Why = "fewer than 64 requests"
+		return v
+	}
+	above := make([]float64, n)
+	for i, l := range latencies {
+		if l > target {
+			above[i] = 1
+		}
+	}
+	var shares [batches]float64
+	for b := range shares {
+		lo, hi := b*n/batches, (b+1)*n/batches
+		for _, a := range above[lo:hi] {
+			shares[b] += a
+		}
+		shares[b] /= float64(hi - lo)
+	}
+	mean, sd := meanSD(shares[:])
+	v.Over = mean
+	independent := q * (1 - q) / float64(n)
+	variance := max(sd*sd/batches*q/max(mean, 1/float64(n)), independent)
+	t := StudentT(0.99, batches-1)
+	v.Upper, v.Lower = mean+t*math.Sqrt(variance), max(0, mean-t*math.Sqrt(variance))
+	v.Effective = min(float64(n), float64(n)*independent/variance)
+	v.Lag1 = lag1(latencies)
+	v.Memory = memory(capped(latencies))
+	switch {
+	case v.Lower > q:
+		v.Verdict, v.Why = VerdictFail, "more requests are above the target than the percentile allows"
+	case v.Upper >= q:
+		v.Why = "the run cannot tell: the bounds of the share above the target contain what is allowed"
+	case float64(n) < memories*v.Memory:
+		v.Why = "the run is too short for how long a queue here remembers; make it longer"
+	default:
+		v.Verdict, v.Why = VerdictPass, "fewer requests are above the target than the percentile allows"
+	}
+	return v
+}
+
+// capped replaces infinities, which failures stand for, by the largest finite value.
+func capped(values []float64) []float64 {
+	largest := 0.0
+	for _, v := range values {
+		if !math.IsInf(v, 1) {
+			largest = max(largest, v)
+		}
+	}
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = min(v, largest)
+	}
+	return out
+}
+
+// lag1 is the autocorrelation of neighbours.
+func lag1(values []float64) float64 {
+	finite := capped(values)
+	mean, _ := meanSD(finite)
+	variance := autocovariance(finite, mean, 0)
+	if variance == 0 {
+		return 0
+	}
+	return autocovariance(finite, mean, 1) / variance
+}
+
+// memory is the integrated autocorrelation time in requests, 1 + 2 (rho_1 + rho_2 + ...), by Geyer's initial positive sequence (Statistical
+// Science 7, 1992) on means of a few requests each: the sum ends where a pair of autocorrelations is no longer positive. At least 1.
+func memory(values []float64) float64 {
+	block := max(1, len(values)/8192) // 8192 points show the memory of a run that is long enough
+	means := make([]float64, len(values)/block)
+	for i := range means {
+		for _, v := range values[i*block : (i+1)*block] {
+			means[i] += v
+		}
+		means[i] /= float64(block)
+	}
+	mean, _ := meanSD(means)
+	variance := autocovariance(means, mean, 0)
+	if variance == 0 {
+		return 1
+	}
+	sum := 1.0
+	for k := 1; k+1 < len(means)/4; k += 2 {
+		pair := (autocovariance(means, mean, k) + autocovariance(means, mean, k+1)) / variance
+		if pair <= 0 {
+			break
+		}
+		sum += 2 * pair
+	}
+	return max(1, sum*float64(block))
+}
+
+// autocovariance is that of values whose mean is given, at a lag.
+func autocovariance(values []float64, mean float64, lag int) float64 {
+	sum := 0.0
+	for i := lag; i < len(values); i++ {
+		sum += (values[i] - mean) * (values[i-lag] - mean)
+	}
+	return sum / float64(len(values))
+}
