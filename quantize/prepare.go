@@ -2,37 +2,137 @@ package quantize
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-
-	"google.golang.org/protobuf/proto"
+	"slices"
 
 	"assay/backend"
 	"assay/onnx"
 	"assay/onnx/onnxpb"
+	"assay/onnx/upgrade"
+	"assay/tensor"
 )
 
-// prepared folds the graph where that was asked for, and refuses opsets that have no 8-bit form.
-func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
-	if v := src.Opset(""); v > 0 && v < 10 {
-		return nil, fmt.Errorf("its opset is %d, and 8-bit operators begin with opset 10; export it with opset 13 or newer", v)
+// Prepare writes to out the graph that quantization begins with, to be looked at or kept: of operator versions that the scheme's operators
+// work with (models below are converted by package upgrade), and with constants and BatchNormalization folded by the runtime at its BASIC
+// level. Its outputs are the model's, but for rounding. No file is left on an error.
+func Prepare(ctx context.Context, be backend.Backend, model, out string, o Options) error {
+	src, err := onnx.Open(model)
+	if err != nil {
+		return err
 	}
-	if o.Prepare {
-		return prepare(ctx, be, src, dir)
+	defer src.Close()
+	for _, file := range append(src.ExternalFiles(), model) {
+		if sameFile(out, file) || sameFile(out+".data", file) {
+			return fmt.Errorf("model %s: %s would replace %s; choose another file", model, out, file)
+		}
 	}
-	return onnx.Open(src.Path())
+	dir, err := os.MkdirTemp("", "assay-prepare")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	m, err := prepared(ctx, be, src, o, dir)
+	if err != nil {
+		return fmt.Errorf("model %s: %w", model, err)
+	}
+	defer m.Close()
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", out, err)
+	}
+	return m.Save(out)
 }
 
-// prepare lets the runtime fold constants and BatchNormalization at its BASIC level and gives the folded model. Weights are taken out of
-// the graph's inputs first: the runtime does not fold what a caller may override. The caller closes the result.
-func prepare(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (*onnx.Model, error) {
-	plain, folded := filepath.Join(dir, "plain.onnx"), filepath.Join(dir, "folded.onnx")
-	before := proto.Clone(m.Proto.Graph).(*onnxpb.GraphProto).Input
-	m.Proto.Graph.Input = m.Inputs()
-	m.Proto.IrVersion = max(m.Proto.IrVersion, 4) // below, weights must be inputs
-	err := m.Save(plain)
-	m.Proto.Graph.Input = before
+// leastOpset is the oldest default operator set that a scheme's operators work beside. The runtime takes those of its own domain beside
+// older ones, but then fuses 8-bit ones into operators that the older set lacks, and stops (onnxruntime 1.30.0, opset 8).
+func leastOpset(scheme string) int64 {
+	switch scheme {
+	case SchemeInt8Static:
+		return 10 // QLinearConv
+	case SchemeInt8Dynamic:
+		return 11 // DynamicQuantizeLinear
+	}
+	return upgrade.Oldest
+}
+
+// upgradedOpset is what older models are converted to: the first at which QuantizeLinear has an axis.
+const upgradedOpset = 13
+
+// prepared gives the graph that a scheme works on: see Prepare. Without preparation it is the model as it is, or an error where that is too
+// old. The caller closes the result.
+func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
+	v, least := src.Opset(""), leastOpset(o.Scheme)
+	old := v > 0 && v < least
+	if !o.Prepare {
+		if old {
+			return nil, fmt.Errorf("its opset is %d, and the operators of %s begin with opset %d; let the model be prepared, or export it with opset %d or newer",
+				v, o.Scheme, least, upgradedOpset)
+		}
+		return onnx.Open(src.Path())
+	}
+	m, err := onnx.Open(src.Path())
 	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	// The runtime does not fold what a caller may replace: weights are no inputs. Below version 4 they must be.
+	m.Proto.Graph.Input, m.Proto.IrVersion = m.Inputs(), max(m.Proto.IrVersion, 4)
+	if old {
+		if err := convert(ctx, be, m, dir); err != nil {
+			return nil, err
+		}
+	}
+	return fold(ctx, be, m, dir)
+}
+
+// convert upgrades a model, with the types and shapes that the runtime knows, which some rules can use.
+func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) error {
+	if m.Opset("") < upgrade.Oldest {
+		return upgrade.To(m, upgradedOpset) // which says that it is too old; the runtime would say less
+	}
+	values, err := describe(ctx, be, m, dir)
+	if err != nil {
+		return err
+	}
+	g := m.Proto.Graph
+	said := map[string]bool{}
+	for _, v := range slices.Concat(g.Input, g.Output, g.ValueInfo) {
+		said[v.Name] = true
+	}
+	for _, t := range g.Initializer {
+		said[t.Name] = true
+	}
+	for _, n := range g.Node {
+		for _, name := range n.Output {
+			if v, ok := values[name]; ok && !said[name] && v.Kind == tensor.KindTensor {
+				g.ValueInfo = append(g.ValueInfo, &onnxpb.ValueInfoProto{Name: name, Type: typeProto(v)})
+			}
+		}
+	}
+	return upgrade.To(m, upgradedOpset)
+}
+
+func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, d := range v.Dims {
+		dim := &onnxpb.TensorShapeProto_Dimension{}
+		switch {
+		case d.Size >= 0:
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d.Size}
+		case d.Symbol != "":
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.Symbol}
+		}
+		shape.Dim = append(shape.Dim, dim)
+	}
+	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(v.DType), Shape: shape}}}
+}
+
+// fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. The caller closes it.
+func fold(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (*onnx.Model, error) {
+	plain, folded := filepath.Join(dir, "plain.onnx"), filepath.Join(dir, "folded.onnx")
+	if err := m.Save(plain); err != nil {
 		return nil, err
 	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
@@ -42,7 +142,7 @@ func prepare(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 	if err != nil {
 		return nil, fmt.Errorf("fold constants: %w", err)
 	}
-	if err := s.Close(); err != nil {
+	if err := errors.Join(s.Close(), os.Remove(plain)); err != nil {
 		return nil, err
 	}
 	out, err := onnx.Open(folded)
@@ -51,12 +151,8 @@ func prepare(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 	}
 	used := map[string]bool{"": true}
 	out.EachNode(func(n *onnxpb.NodeProto) { used[onnx.Domain(n.Domain)] = true })
-	var imports []*onnxpb.OperatorSetIdProto
-	for _, o := range out.Proto.OpsetImport { // the runtime writes every domain that it knows
-		if used[onnx.Domain(o.Domain)] {
-			imports = append(imports, o)
-		}
-	}
-	out.Proto.OpsetImport = imports
+	out.Proto.OpsetImport = slices.DeleteFunc(out.Proto.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool {
+		return !used[onnx.Domain(o.Domain)] // the runtime writes every domain that it knows
+	})
 	return out, nil
 }
