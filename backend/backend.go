@@ -33,7 +33,7 @@ type ValueInfo struct {
 	Name  string       `json:"name"`
 	Kind  tensor.Kind  `json:"-"`
 	DType tensor.DType `json:"-"`    // of a tensor, or of a sequence's elements
-	Dims  []Dim        `json:"dims"` // nil for kinds other than tensor; a scalar has length 0
+	Dims  []Dim        `json:"dims"` // nil for kinds other than tensor and where the rank is not known; a scalar has length 0
 }
 
 // Dim is one dimension: a size, or -1 with the symbol that names it ("" where the model names none).

@@ -3,6 +3,7 @@
 #ifndef ASSAY_ORT_API_H
 #define ASSAY_ORT_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,6 +58,7 @@ typedef S (*fn_GetTensorElementType)(const struct OrtTensorTypeAndShapeInfo*, un
 typedef S (*fn_GetDimensionsCount)(const struct OrtTensorTypeAndShapeInfo*, size_t*);
 typedef S (*fn_GetDimensions)(const struct OrtTensorTypeAndShapeInfo*, int64_t*, size_t);
 typedef S (*fn_GetSymbolicDimensions)(const struct OrtTensorTypeAndShapeInfo*, const char**, size_t);
+typedef bool (*fn_TensorTypeAndShape_HasShape)(const struct OrtTensorTypeAndShapeInfo*);
 typedef void (*fn_ReleaseTypeInfo)(struct OrtTypeInfo*);
 typedef void (*fn_ReleaseTensorTypeAndShapeInfo)(struct OrtTensorTypeAndShapeInfo*);
 

@@ -28,6 +28,7 @@
 #define ORT_OFFSET_GetDimensionsCount 488
 #define ORT_OFFSET_GetDimensions 496
 #define ORT_OFFSET_GetSymbolicDimensions 504
+#define ORT_OFFSET_TensorTypeAndShape_HasShape 3120
 #define ORT_OFFSET_ReleaseTypeInfo 784
 #define ORT_OFFSET_ReleaseTensorTypeAndShapeInfo 792
 #define ORT_OFFSET_CreateTensorAsOrtValue 384

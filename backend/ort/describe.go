@@ -30,12 +30,13 @@ static struct OrtStatus* type_inside(const struct OrtTypeInfo* t, int optional, 
 	return NULL;
 }
 
-// tensor_type fills the element type, the dimensions and their symbols, which live as long as t.
-static struct OrtStatus* tensor_type(const struct OrtTypeInfo* t, unsigned* type, int64_t* dims, const char** symbols, size_t max, size_t* rank) {
+// tensor_type fills the element type, whether the rank is known, the dimensions and their symbols, which live as long as t.
+static struct OrtStatus* tensor_type(const struct OrtTypeInfo* t, unsigned* type, int* known, int64_t* dims, const char** symbols, size_t max, size_t* rank) {
 	const struct OrtTensorTypeAndShapeInfo* info = NULL;
 	struct OrtStatus* s = ORT(CastTypeInfoToTensorInfo)(t, &info);
 	*rank = 0;
 	if (s || !info) return s;
+	*known = ORT(TensorTypeAndShape_HasShape)(info);
 	s = ORT(GetTensorElementType)(info, type);
 	if (!s) s = ORT(GetDimensionsCount)(info, rank);
 	if (s || *rank > max) return s;
@@ -115,17 +116,21 @@ func describeType(t *C.struct_OrtTypeInfo, info *backend.ValueInfo) error {
 
 func describeTensor(t *C.struct_OrtTypeInfo, info *backend.ValueInfo) error {
 	var dtype C.unsigned
+	var known C.int
 	var dims [maxRank]C.int64_t
 	var rank C.size_t
 	symbols := cArray[*C.char](maxRank)
 	defer C.free(unsafe.Pointer(unsafe.SliceData(symbols)))
-	if err := check("look at a tensor's type", C.tensor_type(t, &dtype, &dims[0], (**C.char)(unsafe.SliceData(symbols)), maxRank, &rank)); err != nil {
+	if err := check("look at a tensor's type", C.tensor_type(t, &dtype, &known, &dims[0], (**C.char)(unsafe.SliceData(symbols)), maxRank, &rank)); err != nil {
 		return err
 	}
 	if rank > maxRank {
 		return fmt.Errorf("%d dimensions; at most %d are supported", rank, maxRank)
 	}
 	info.Kind, info.DType = tensor.KindTensor, fromRuntime(dtype)
+	if known == 0 { // its rank, which the runtime gives as 0
+		return nil
+	}
 	info.Dims = make([]backend.Dim, rank)
 	for i := range info.Dims {
 		info.Dims[i] = backend.Dim{Size: int64(dims[i])}
