@@ -21,8 +21,8 @@ const (
 	// rounder, 1.5 * 2^23, added to a float32 below 2^22 in magnitude leaves no room for a fraction: the sum is rounded half to even, and
 	// its low bits are the integer.
 	rounder = 12582912
-	// half is the float32 below 0.5. Added before truncation it rounds half away from 0 exactly; 0.5 itself would carry 0.49999997 to 1.
-	half = 0.49999997
+	// underHalf is the float32 below 0.5. Added before truncation it rounds half away from 0 exactly; 0.5 itself would carry 0.49999997 to 1.
+	underHalf = 0.49999997
 )
 
 // parallel calls do for parts of [0, n) on all cores: each part but the last has a multiple of grain elements. It returns when all have
