@@ -285,6 +285,9 @@ func TestTrend(t *testing.T) {
 	if z, p := Trend(rising); z < 3 || p > 0.01 {
 		t.Errorf("rising: z %v, p %v", z, p)
 	}
+	if z, _ := Trend([]float64{1, 2, 3, 4}); math.Abs(z-5/math.Sqrt(26.0/3)) > 1e-12 { // s = 6, variance 4*3*13/18
+		t.Errorf("four rising values: z %v", z)
+	}
 	if z, p := Trend([]float64{1, 1, 1, 1}); z != 0 || p != 1 {
 		t.Errorf("constant: z %v, p %v", z, p)
 	}
