@@ -80,7 +80,8 @@ func TestOutputsStayEqual(t *testing.T) {
 				continue
 			}
 			for i := range want {
-				if err := equal(want[i], got[i]); err != nil {
+				anotherKernel := target >= 19 && strings.HasPrefix(c.nodes, "AveragePool")
+				if err := equal(want[i], got[i], !anotherKernel); err != nil {
 					t.Errorf("%d: %s: at %d: output %d: %v", c.from, c.nodes, target, i, err)
 				}
 			}
@@ -125,8 +126,8 @@ func steps(t *testing.T, n network, from int64, taken map[step]bool) []int64 {
 	return slices.Compact(append(out, Newest))
 }
 
-// equal wants the same shapes and bits, or numbers within a millionth of the largest: some kernels add in another order.
-func equal(want, got tensor.Value) error {
+// equal wants the same shapes and bits, or numbers within a millionth of the largest where a kernel adds in another order.
+func equal(want, got tensor.Value, bits bool) error {
 	a, b := want.Tensor, got.Tensor
 	if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) {
 		return fmt.Errorf("%s %v, and %s %v before", b.DType, b.Shape, a.DType, a.Shape)
@@ -134,7 +135,7 @@ func equal(want, got tensor.Value) error {
 	if slices.Equal(a.Data, b.Data) {
 		return nil
 	}
-	if a.DType != tensor.Float32 {
+	if bits || a.DType != tensor.Float32 {
 		return fmt.Errorf("%v, and %v before", b.Data, a.Data)
 	}
 	x, y := numbers(a), numbers(b)
