@@ -16,8 +16,9 @@ import (
 const shapeBytes = 1 << 10
 
 // describe gives the kind, element type and dimensions that the runtime infers for every value of the main graph: inputs, weights, and what
-// nodes make; graphs within nodes are not looked into. Dimensions that depend on the input are -1. It runs nothing and reads no large
-// weight, so its memory does not grow with them. dir is a folder for a file that is gone when describe returns.
+// nodes make; graphs within nodes are not looked into. Dimensions that depend on the input are -1, and Dims is nil where even their number
+// does. It runs nothing and reads no large weight, so its memory does not grow with them. dir is a folder for a file that is gone when
+// describe returns.
 func describe(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (map[string]backend.ValueInfo, error) {
 	path := filepath.Join(dir, "describe.onnx")
 	before := m.Proto.Graph

@@ -114,7 +114,11 @@ func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 	return upgrade.To(m, upgradedOpset)
 }
 
+// typeProto is a tensor's type, without a shape where the rank is not known.
 func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
+	if v.Dims == nil {
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(v.DType)}}}
+	}
 	shape := &onnxpb.TensorShapeProto{}
 	for _, d := range v.Dims {
 		dim := &onnxpb.TensorShapeProto_Dimension{}
@@ -149,10 +153,27 @@ func fold(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (*
 	if err != nil {
 		return nil, err
 	}
-	used := map[string]bool{"": true}
-	out.EachNode(func(n *onnxpb.NodeProto) { used[onnx.Domain(n.Domain)] = true })
-	out.Proto.OpsetImport = slices.DeleteFunc(out.Proto.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool {
-		return !used[onnx.Domain(o.Domain)] // the runtime writes every domain that it knows
-	})
+	tidy(out)
 	return out, nil
+}
+
+// tidy mends what the runtime writes: it imports every domain that it knows, and gives the graphs within nodes each of their weights twice
+// where weights stand in a file of their own (onnxruntime 1.30.0).
+func tidy(m *onnx.Model) {
+	used := map[string]bool{"": true}
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		used[onnx.Domain(n.Domain)] = true
+		for _, a := range n.Attribute {
+			if a.G == nil {
+				continue
+			}
+			seen := map[string]bool{}
+			a.G.Initializer = slices.DeleteFunc(a.G.Initializer, func(t *onnxpb.TensorProto) bool {
+				again := seen[t.Name]
+				seen[t.Name] = true
+				return again
+			})
+		}
+	})
+	m.Proto.OpsetImport = slices.DeleteFunc(m.Proto.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool { return !used[onnx.Domain(o.Domain)] })
 }
