@@ -1,7 +1,6 @@
 package quantize
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -89,33 +88,32 @@ func extremes(values []float32) (low, high float32) {
 	return low, high
 }
 
-// finite reports whether no value is NaN or infinite.
-func finite(values []float32) bool {
-	for _, x := range values {
-		if x-x != 0 {
-			return false
-		}
-	}
-	return true
+// biasInteger divides a bias by its scale in float64, rounds half to even and saturates at 32 bits.
+func biasInteger(x, scale float32) int32 {
+	q := math.RoundToEven(float64(x) / float64(scale))
+	return int32(min(max(q, math.MinInt32), math.MaxInt32))
 }
 
-// biasInto writes the int32 integers of a bias, whose scale is the product of the input's and the weight's.
-func biasInto(out []byte, values []float32, scales []float32) {
-	for i, x := range values {
-		s := scales[0]
-		if len(scales) > 1 {
-			s = scales[i]
-		}
-		q := math.RoundToEven(float64(x) / float64(s))
-		q = min(max(q, math.MinInt32), math.MaxInt32)
-		binary.LittleEndian.PutUint32(out[4*i:], uint32(int32(q)))
-	}
+// biasSpan is the integers of 32 bits without the smallest.
+const biasSpan = float64(1<<32 - 2)
+
+// guardScale widens a weight's one scale where the largest magnitude of a bias would not fit into 32 bits with it. Weights are symmetric and
+// signed.
+func guardScale(scale, input, bias float32) float32 {
+	return widened(scale, input, 1.0001*(2*math.Abs(float64(bias)))/biasSpan)
 }
 
-// guardScale widens a weight's scale where the bias would not fit into 32 bits with it (weights of a symmetric signed type only).
-func guardScale(scale, input float32, bias float32) float32 {
-	const span = float64(1<<32 - 2) // of int32 without its smallest value
-	smallest := 1.0001 * 2 * math.Abs(float64(bias)) / span
+// guardChannel is guardScale for the scale of one channel, for which the reference doubles the bias in float32 (numpy 2 keeps that type where
+// a number of Python's meets it).
+func guardChannel(scale, input, bias float32) float32 {
+	doubled := float32(2 * bias)
+	if doubled < 0 {
+		doubled = -doubled
+	}
+	return widened(scale, input, float64(float32(1.0001*doubled))/biasSpan)
+}
+
+func widened(scale, input float32, smallest float64) float32 {
 	if product := float64(input) * float64(scale); product > 0 && product < smallest {
 		return float32(float64(scale) * (smallest / product))
 	}

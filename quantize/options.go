@@ -1,12 +1,6 @@
 package quantize
 
-import (
-	"fmt"
-	"regexp"
-
-	"assay/onnx/onnxpb"
-	"assay/tensor"
-)
+import "assay/tensor"
 
 // The schemes.
 const (
@@ -29,56 +23,19 @@ type Options struct {
 	Symmetric   bool         // of activations; weights always are
 	Include     string       // regular expression on node names; empty for all
 	Exclude     string
-	OpTypes     []string // operator types with weights to quantize; nil for Conv, Gemm and MatMul
+	OpTypes     []string // operator types to quantize; nil for Conv, Gemm, MatMul and what carries their values on; AllTypes for the choice of onnxruntime.quantization
 	Prepare     bool     // fold constants and BatchNormalization first
+
+	// Of static quantization alone.
+	Weight      tensor.DType `json:",omitzero"`  // int8 or uint8; 0 for int8
+	Overrides   Overrides    `json:",omitempty"` // what single tensors do otherwise
+	Target      string       `json:",omitempty"` // the target whose defaults were applied; it is recorded, and decides nothing by itself
+	FloatBias   bool         `json:",omitempty"` // biases stay float, for runtimes that take no int32 bias
+	PairWeights bool         `json:",omitempty"` // weights stay float behind a pair of QuantizeLinear and DequantizeLinear
+	InputsOnly  bool         `json:",omitempty"` // only what operators with weights read is quantized, nothing that they write
 }
 
 // DefaultOptions are uint8 activations and int8 weights by channel, on a prepared graph.
 func DefaultOptions() Options {
 	return Options{Scheme: SchemeInt8Static, Activation: tensor.Uint8, PerChannel: true, Prepare: true}
-}
-
-// heavyTypes are the operator types whose weights are quantized.
-var heavyTypes = []string{"Conv", "Gemm", "MatMul"}
-
-// filter is what Include, Exclude and OpTypes say together.
-type filter struct {
-	include, exclude *regexp.Regexp
-	types            map[string]bool
-	included         bool // Include matched some node
-}
-
-func (o *Options) filter() (*filter, error) {
-	f := &filter{types: map[string]bool{}}
-	var err error
-	if o.Include != "" {
-		if f.include, err = regexp.Compile(o.Include); err != nil {
-			return nil, fmt.Errorf("--include: %w", err)
-		}
-	}
-	if o.Exclude != "" {
-		if f.exclude, err = regexp.Compile(o.Exclude); err != nil {
-			return nil, fmt.Errorf("--exclude: %w", err)
-		}
-	}
-	types := o.OpTypes
-	if len(types) == 0 {
-		types = heavyTypes
-	}
-	for _, name := range types {
-		f.types[name] = true
-	}
-	return f, nil
-}
-
-// allows says whether a node may be quantized, or why not.
-func (f *filter) allows(n *onnxpb.NodeProto) (bool, string) {
-	switch {
-	case f.include != nil && !f.include.MatchString(n.Name):
-		return false, "not matched by --include"
-	case f.exclude != nil && f.exclude.MatchString(n.Name):
-		return false, "matched by --exclude"
-	}
-	f.included = true
-	return true, ""
 }

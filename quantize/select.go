@@ -11,284 +11,251 @@ import (
 
 // selection is what will be quantized: decided before any number is known.
 type selection struct {
-	model  *onnx.Model
-	opset  int64
-	uses   map[string]int // consumers of a value in the main graph, graph outputs counted
-	output map[string]bool
-	input  map[string]bool
-	within map[string]bool // values that subgraphs read
-	weight map[string]*onnxpb.TensorProto
+	*index
+	options  Options
+	filter   *filter
+	override map[string]*Override
 
 	nodes       map[*onnxpb.NodeProto]bool
-	activations []string          // in order of marking
-	marked      map[string]bool   // activations
-	shares      map[string]string // activation -> the one whose parameters it takes
-	follows     map[string]string // input of a Relu or Clip that stays -> its output, whose range is all that matters of it
-	constants   []string          // weights that stand among activations (of Add and Mul)
+	activations []string              // in order of marking
+	marked      map[string]bool       // activations
+	shares      map[string]string     // activation -> the activation or constant whose parameters it takes
+	follows     map[string]string     // input of a Relu or Clip that stays -> its output, whose range is all that matters of it
+	fixed       map[string][2]float32 // activations whose range is known without calibration
+	constants   []constant            // in order of marking, each once
+	plain       map[string]constant   // the copy of a constant whose parts have its plain names
+	takes       map[slot]constant
+	biases      []bias
+	biased      map[string]bool // constants that are some bias
 	removed     map[*onnxpb.NodeProto]bool
 	left        map[*onnxpb.NodeProto]string // nodes that could be quantized by their type, and why they are not
 }
 
-// moving are operators that move data without changing values, so their output shares its input's parameters.
-var moving = []string{"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "DepthToSpace", "Tile", "Expand", "Resize"}
+// constant is a weight as one kind of node takes it: two that want channels along different axes, or of which one takes it among activations,
+// get a quantized copy each.
+type constant struct {
+	name   string
+	axis   int  // -1 for one scale over all
+	weight bool // of the weights' type; otherwise of the activations'
+}
 
-// joining are operators that the CPU provider computes in 8 bits between quantized convolutions.
-var joining = []string{"Add", "Mul", "GlobalAveragePool", "AveragePool", "Concat", "Sigmoid", "LeakyRelu"}
+// slot is an input of a node.
+type slot struct {
+	node  *onnxpb.NodeProto
+	input int
+}
+
+// bias is an input that a node adds to its product: int32, scaled by the product of the scales of two other inputs, the first and the second.
+type bias struct {
+	node *onnxpb.NodeProto
+	name string // of its first node's copy; those of further nodes get names of their own
+}
 
 // selectNodes decides what to quantize, in the order of the graph.
-func selectNodes(m *onnx.Model, opset int64, o Options) (*selection, error) {
+func selectNodes(m *onnx.Model, o Options) (*selection, error) {
 	f, err := o.filter()
 	if err != nil {
 		return nil, err
 	}
-	s := &selection{model: m, opset: opset, uses: map[string]int{}, output: map[string]bool{}, input: map[string]bool{}, within: map[string]bool{},
-		weight: map[string]*onnxpb.TensorProto{}, nodes: map[*onnxpb.NodeProto]bool{}, marked: map[string]bool{}, shares: map[string]string{},
-		follows: map[string]string{}, removed: map[*onnxpb.NodeProto]bool{}, left: map[*onnxpb.NodeProto]string{}}
-	s.index()
-	convolutional := slices.ContainsFunc(m.Proto.Graph.Node, func(n *onnxpb.NodeProto) bool { return n.OpType == "Conv" })
+	if err := f.static(o.OpTypes); err != nil {
+		return nil, err
+	}
+	liftConstants(m)
+	s := &selection{index: newIndex(m), options: o, filter: f, override: map[string]*Override{}, nodes: map[*onnxpb.NodeProto]bool{},
+		marked: map[string]bool{}, shares: map[string]string{}, follows: map[string]string{}, fixed: map[string][2]float32{},
+		plain: map[string]constant{}, takes: map[slot]constant{}, biased: map[string]bool{},
+		removed: map[*onnxpb.NodeProto]bool{}, left: map[*onnxpb.NodeProto]string{}}
+	if err := s.readOverrides(); err != nil {
+		return nil, err
+	}
+	take := s.takeFusing
+	if f.literal {
+		take = s.takeLiteral
+	} else {
+		s.filter.convolutional = slices.ContainsFunc(m.Proto.Graph.Node, func(n *onnxpb.NodeProto) bool { return n.OpType == "Conv" })
+	}
 	for _, n := range m.Proto.Graph.Node {
-		switch {
-		case onnx.Domain(n.Domain) != "":
-		case f.types[n.OpType]:
-			why := s.heavy(n)
-			if allowed, reason := f.allows(n); why == "" && !allowed {
-				why = reason
-			}
-			if why != "" {
-				s.left[n] = why
-				continue
-			}
-			s.takeHeavy(n)
-		case n.OpType == "Relu" || n.OpType == "Clip":
-			s.takeRectifier(n, o)
-		case slices.Contains(moving, n.OpType):
-			s.takeMoving(n)
-		case convolutional && slices.Contains(joining, n.OpType):
-			s.takeJoining(n)
-		}
+		f.look(n)
+		take(n)
 	}
-	if o.Include != "" && !f.included {
-		return nil, fmt.Errorf("--include %q matches no node", o.Include)
+	if err := f.unused(); err != nil {
+		return nil, err
 	}
+	s.fixRanges()
 	return s, nil
 }
 
-func (s *selection) index() {
-	g := s.model.Proto.Graph
-	for _, v := range g.Input {
-		s.input[v.Name] = true
-	}
-	for _, v := range g.Output {
-		s.output[v.Name] = true
-		s.uses[v.Name]++
-	}
-	for _, t := range g.Initializer {
-		s.weight[t.Name] = t
-	}
-	for _, n := range g.Node {
-		for _, name := range n.Input {
-			s.uses[name]++
-		}
-		for _, a := range n.Attribute {
-			for _, sub := range append(slices.Clone(a.Graphs), a.G) {
-				if sub != nil {
-					s.readWithin(sub)
-				}
-			}
-		}
-	}
-}
-
-// readWithin notes what a subgraph reads from outside; such values keep their names and stay float.
-func (s *selection) readWithin(g *onnxpb.GraphProto) {
-	for _, n := range g.Node {
-		for _, name := range n.Input {
-			s.within[name] = true
-		}
-		for _, a := range n.Attribute {
-			for _, sub := range append(slices.Clone(a.Graphs), a.G) {
-				if sub != nil {
-					s.readWithin(sub)
-				}
-			}
-		}
-	}
-	for _, o := range g.Output {
-		s.within[o.Name] = true
-	}
-}
-
-// heavy says why a node with weights cannot be quantized, "" where it can.
-func (s *selection) heavy(n *onnxpb.NodeProto) string {
-	if len(n.Input) < 2 {
-		return "it has no weight"
-	}
-	w := s.weight[n.Input[1]]
-	switch {
-	case w == nil:
-		return "its weight is computed, not a constant"
-	case tensor.DType(w.DataType) != tensor.Float32:
-		return "its weight is " + tensor.DType(w.DataType).String()
-	case s.weight[n.Input[0]] != nil:
-		return "its input is a constant"
-	case n.OpType == "Gemm" && attribute(n, "alpha", 1) != 1:
-		return "its alpha is not 1"
-	case n.OpType == "Gemm" && attributeInt(n, "transA", 0) != 0:
-		return "its input is transposed"
-	case n.OpType == "MatMul" && len(w.Dims) < 2:
-		return "its weight is a vector"
-	}
-	if size, err := tensor.Count(w.Dims); err != nil || size == 0 {
-		return "its weight is empty"
-	}
-	return ""
-}
-
+// mark quantizes an activation with parameters of its own; what is marked already keeps its kind.
 func (s *selection) mark(name string) {
-	if !s.marked[name] {
-		s.marked[name] = true
-		s.activations = append(s.activations, name)
-	}
-}
-
-func (s *selection) takeHeavy(n *onnxpb.NodeProto) {
-	s.nodes[n] = true
-	s.mark(n.Input[0])
-	// Gemm and MatMul can give floats straight away; a model's last scores need no 8-bit detour.
-	if n.OpType != "Conv" && s.output[n.Output[0]] {
+	if s.marked[name] || s.weight[name] != nil || !s.isFloat(name) || s.staysFloat(name) {
 		return
 	}
-	s.mark(n.Output[0])
+	s.marked[name] = true
+	s.activations = append(s.activations, name)
+}
+
+// markLike quantizes an activation with the parameters of another tensor, or of that which it takes them from.
+func (s *selection) markLike(name, from string) {
+	if !s.isFloat(name) || s.staysFloat(name) {
+		return
+	}
+	if s.ownParams(name) {
+		s.mark(name) // an override says what its parameters are
+		return
+	}
+	s.mark(name)
+	if root, ok := s.shares[from]; ok {
+		from = root
+	}
+	s.shares[name] = from
+}
+
+// markConstant quantizes a constant as input i of a node. It reports whether there is one.
+func (s *selection) markConstant(n *onnxpb.NodeProto, i, axis int, weight bool) bool {
+	t := s.floatConstant(input(n, i))
+	if t == nil || s.staysFloat(t.Name) {
+		return false
+	}
+	c := s.overridden(constant{name: t.Name, axis: axis, weight: weight}, len(t.Dims))
+	if !slices.Contains(s.constants, c) {
+		s.constants = append(s.constants, c)
+	}
+	// As in the reference, what comes first names a constant, but for channels.
+	if _, known := s.plain[t.Name]; !known || c.axis >= 0 {
+		s.plain[t.Name] = c
+	}
+	s.takes[slot{n, i}] = c
+	return true
+}
+
+// markBias notes that a node's third input is a bias.
+func (s *selection) markBias(n *onnxpb.NodeProto) {
+	t := s.floatConstant(input(n, 2))
+	if t == nil || s.options.FloatBias || s.staysFloat(t.Name) {
+		return
+	}
+	s.biases = append(s.biases, bias{node: n, name: t.Name})
+	s.biased[t.Name] = true
+}
+
+// quantized reports whether a tensor is marked, as an activation or as a constant.
+func (s *selection) quantized(name string) bool {
+	_, constant := s.plain[name]
+	return s.marked[name] || constant
+}
+
+// unmark takes an activation back.
+func (s *selection) unmark(name string) {
+	delete(s.marked, name)
+	delete(s.shares, name)
+	s.activations = slices.DeleteFunc(s.activations, func(a string) bool { return a == name })
 }
 
 // takeRectifier removes a Relu or Clip whose effect the 8-bit range has anyway: its input is quantized, and nothing else reads it. Where
 // it has to stay, what it cuts off is left out of its input's range.
-func (s *selection) takeRectifier(n *onnxpb.NodeProto, o Options) {
-	in := n.Input[0]
-	if !s.marked[in] {
+func (s *selection) takeRectifier(n *onnxpb.NodeProto) {
+	in, out := n.Input[0], n.Output[0]
+	if !s.marked[in] || s.staysFloat(out) {
 		return
 	}
 	_, shared := s.shares[in]
 	alone := s.uses[in] == 1 && !s.output[in] && !s.input[in] && !s.within[in]
-	s.mark(n.Output[0])
-	removable := !o.Symmetric && !shared && (n.OpType == "Relu" || s.startsAtZero(n))
-	switch {
-	case alone && removable:
+	s.mark(out)
+	if alone && !shared && !s.symmetric(out) && s.cutsAroundZero(n) && !s.ownParams(in) && !s.ownParams(out) {
 		s.removed[n] = true
-		s.marked[in] = false
-		s.activations = slices.DeleteFunc(s.activations, func(name string) bool { return name == in })
-	case alone:
-		s.follows[in] = n.Output[0]
+		s.unmark(in)
+		return
+	}
+	s.nodes[n] = s.filter.literal
+	if alone {
+		s.follows[in] = out
 	}
 }
 
-// startsAtZero reports whether a Clip's lower bound is 0, as in ReLU6: then the calibrated range of its output says it all.
-func (s *selection) startsAtZero(n *onnxpb.NodeProto) bool {
-	if len(n.Input) < 2 || n.Input[1] == "" {
-		return attribute(n, "min", -1) == 0
+// cutsAroundZero reports whether what a Relu or Clip lets through contains 0, as every 8-bit range does: then the calibrated range of its
+// output says it all.
+func (s *selection) cutsAroundZero(n *onnxpb.NodeProto) bool {
+	if n.OpType == "Relu" {
+		return true
 	}
-	t := s.weight[n.Input[1]]
+	low, known1 := s.bound(n, 1, "min", 0)
+	high, known2 := s.bound(n, 2, "max", 0)
+	return known1 && known2 && low <= 0 && high >= 0
+}
+
+// bound is a bound of a Clip, missing where there is none.
+func (s *selection) bound(n *onnxpb.NodeProto, at int, name string, missing float32) (v float32, known bool) {
+	if input(n, at) == "" {
+		return attribute(n, name, missing), true
+	}
+	t := s.weight[n.Input[at]]
 	if t == nil {
-		return false
+		return 0, false
 	}
-	v, err := s.model.Float32s(t)
-	return err == nil && len(v) == 1 && v[0] == 0
+	values, err := s.model.Float32s(t)
+	if err != nil || len(values) != 1 {
+		return 0, false
+	}
+	return values[0], true
 }
 
+// takeMoving quantizes an operator that moves data without making new values: its output shares its input's parameters.
 func (s *selection) takeMoving(n *onnxpb.NodeProto) {
-	in := n.Input[0]
-	switch {
-	case !s.marked[in] || s.weight[in] != nil:
+	if !s.marked[n.Input[0]] {
 		return
+	}
+	switch {
 	case n.OpType == "MaxPool" && (s.opset < 12 || len(n.Output) > 1):
-		return
-	case n.OpType == "Resize" && (s.opset < 11 || attributeString(n, "mode", "nearest") != "nearest"):
-		return // interpolation makes new values
-	}
-	s.nodes[n] = true
-	s.mark(n.Output[0])
-	root := in
-	if r, ok := s.shares[in]; ok {
-		root = r
-	}
-	s.shares[n.Output[0]] = root
-}
-
-// takeJoining quantizes an operator between quantized values: all its inputs must be such, or constants.
-func (s *selection) takeJoining(n *onnxpb.NodeProto) {
-	var constants []string
-	live := 0
-	for _, name := range n.Input {
-		switch w := s.weight[name]; {
-		case s.marked[name]:
-			live++
-		case w != nil && tensor.DType(w.DataType) == tensor.Float32:
-			constants = append(constants, name)
-		default:
-			return
-		}
-	}
-	if live == 0 {
+		return // its 8-bit form begins with opset 12 and gives no indices
+	case n.OpType == "Resize" && (s.opset < 11 || attributeString(n, "mode", "nearest") == "cubic"):
+		return // a cubic reaches beyond what it goes through
+	case n.OpType == "Pad" && !s.padsWithKnown(n):
 		return
 	}
 	s.nodes[n] = true
-	for _, name := range constants {
-		if !slices.Contains(s.constants, name) {
-			s.constants = append(s.constants, name)
+	outputs := n.Output[:1]
+	if n.OpType == "Split" {
+		outputs = n.Output
+	}
+	for _, name := range outputs {
+		s.markLike(name, n.Input[0])
+	}
+}
+
+// padsWithKnown reports whether a Pad adds only what every 8-bit range has: zeros, or values that are there already.
+func (s *selection) padsWithKnown(n *onnxpb.NodeProto) bool {
+	if attributeString(n, "mode", "constant") != "constant" {
+		return true
+	}
+	v, known := s.bound(n, 2, "value", 0)
+	return known && v == 0
+}
+
+// symmetric reports whether a tensor's activation parameters are symmetric.
+func (s *selection) symmetric(name string) bool {
+	if o := s.override[name]; o != nil && o.Symmetric != nil {
+		return *o.Symmetric
+	}
+	return s.options.Symmetric
+}
+
+// activationType is the 8-bit type of an activation, or of a constant among activations.
+func (s *selection) activationType(name string) tensor.DType {
+	if o := s.override[name]; o != nil && o.Type != 0 {
+		return o.Type
+	}
+	return s.options.Activation
+}
+
+// fixRanges notes ranges that are known whatever the data is: of a quantized Softmax's output.
+func (s *selection) fixRanges() {
+	for _, n := range s.model.Proto.Graph.Node {
+		if n.OpType == "Softmax" && s.nodes[n] && s.marked[n.Output[0]] {
+			s.fixed[n.Output[0]] = [2]float32{0, 1}
 		}
 	}
-	s.mark(n.Output[0])
 }
 
-// why says why a node stays float.
-func (s *selection) why(n *onnxpb.NodeProto) string {
-	known := func(list []string) bool { return onnx.Domain(n.Domain) == "" && slices.Contains(list, n.OpType) }
-	switch {
-	case s.left[n] != "":
-		return s.left[n]
-	case known([]string{"Relu", "Clip"}) && s.marked[n.Output[0]]:
-		return "it is more than the end of a range: its input is read elsewhere, or shared, or symmetric, or its lower bound is not 0"
-	case known(moving), known(joining), known([]string{"Relu", "Clip"}):
-		return "it does not stand between quantized values"
-	case known(heavyTypes):
-		return "its type is not among those asked for"
-	}
-	return "its operator is not one that is quantized"
-}
-
-func nodeName(n *onnxpb.NodeProto) string {
-	if n.Name != "" {
-		return n.Name
-	}
-	if len(n.Output) > 0 {
-		return n.OpType + " of " + n.Output[0]
-	}
-	return n.OpType
-}
-
-func attribute(n *onnxpb.NodeProto, name string, missing float32) float32 {
-	for _, a := range n.Attribute {
-		if a.Name == name {
-			return a.F
-		}
-	}
-	return missing
-}
-
-func attributeInt(n *onnxpb.NodeProto, name string, missing int64) int64 {
-	for _, a := range n.Attribute {
-		if a.Name == name {
-			return a.I
-		}
-	}
-	return missing
-}
-
-func attributeString(n *onnxpb.NodeProto, name, missing string) string {
-	for _, a := range n.Attribute {
-		if a.Name == name {
-			return string(a.S)
-		}
-	}
-	return missing
+func (s *selection) refuse(n *onnxpb.NodeProto, why string, args ...any) {
+	s.left[n] = fmt.Sprintf(why, args...)
 }

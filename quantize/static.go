@@ -10,22 +10,41 @@ import (
 
 	"assay/backend"
 	"assay/onnx"
+	"assay/tensor"
 )
 
 // staticInt8 makes weights int8 and activations 8 bits by calibrated ranges, in the QDQ form that runtimes fuse.
 type staticInt8 struct {
 	*selection
-	options Options
-	ranges  Ranges
+	ranges Ranges
 }
 
 func newStatic(m *onnx.Model, o Options) (*staticInt8, error) {
-	s, err := selectNodes(m, m.Opset(""), o)
-	return &staticInt8{selection: s, options: o}, err
+	if err := checkTypes(o); err != nil {
+		return nil, err
+	}
+	s, err := selectNodes(m, o)
+	return &staticInt8{selection: s}, err
 }
 
-func (s *staticInt8) rewrite(*Result) error {
-	if err := newRewriter(s.selection, s.options, s.ranges).run(); err != nil {
+// checkTypes refuses types that have no 8-bit operators.
+func checkTypes(o Options) error {
+	for _, d := range []tensor.DType{o.Activation, o.Weight} {
+		if d != tensor.Uint8 && d != tensor.Int8 && d != 0 {
+			return fmt.Errorf("type %s is not there for static quantization; it has uint8 and int8", d)
+		}
+	}
+	if o.Activation == tensor.Int8 && o.Weight == tensor.Uint8 {
+		return errors.New("no operator takes int8 activations with uint8 weights; use int8 weights, or uint8 activations")
+	}
+	return nil
+}
+
+func (s *staticInt8) rewrite(res *Result) error {
+	for _, name := range s.idleOverrides() {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("the override of tensor %s changes nothing: it is not quantized", name))
+	}
+	if err := newRewriter(s.selection, s.ranges).run(); err != nil {
 		return err
 	}
 	s.model.SetMetadata("onnx.infer", "onnxruntime.quant") // the runtime's own mark of a quantized model
@@ -75,7 +94,7 @@ func (s *selection) counts() NodeCounts {
 
 // nothing says why no node can be quantized.
 func (s *selection) nothing() string {
-	if len(s.activations) > 0 {
+	if len(s.activations)+len(s.constants) > 0 {
 		return ""
 	}
 	for _, n := range s.model.Proto.Graph.Node {

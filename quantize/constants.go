@@ -1,0 +1,173 @@
+package quantize
+
+import (
+	"fmt"
+	"slices"
+
+	"assay/tensor"
+)
+
+// parts are what a constant becomes.
+type parts struct {
+	kind   tensor.DType
+	scales []float32 // one, or one for each channel
+	zeros  []int32
+	at     written
+	output string // of its DequantizeLinear
+}
+
+// constantType is the 8-bit type of a constant.
+func (s *selection) constantType(c constant) tensor.DType {
+	if o := s.override[c.name]; o != nil && o.Type != 0 {
+		return o.Type
+	}
+	switch {
+	case !c.weight:
+		return s.options.Activation
+	case s.options.Weight != 0:
+		return s.options.Weight
+	}
+	return tensor.Int8
+}
+
+// constantSymmetric reports whether a constant's integers are spread around that of 0: with channels always, because the 8-bit operators take
+// one zero point for all of them.
+func (s *selection) constantSymmetric(c constant) bool {
+	if o := s.override[c.name]; o != nil && o.Symmetric != nil {
+		return *o.Symmetric
+	}
+	if c.weight {
+		return c.axis >= 0 || s.constantType(c) == tensor.Int8
+	}
+	return c.axis >= 0 || s.options.Symmetric
+}
+
+// scale computes a constant's scales and zero points.
+func (r *rewriter) scale(c constant) error {
+	t := r.weight[c.name]
+	values, err := r.model.Float32s(t)
+	if err != nil {
+		return err
+	}
+	p := &parts{kind: r.constantType(c)}
+	r.parts[c] = p
+	lows, highs, finite := channelSpans(values, t.Dims, c.axis)
+	if !finite {
+		return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized", c.name)
+	}
+	o := r.override[c.name]
+	if fixed, ok := o.params(); ok {
+		p.scales, p.zeros = []float32{fixed.Scale}, []int32{fixed.Zero}
+		return nil
+	}
+	symmetric := r.constantSymmetric(c)
+	integers := rangeOf(p.kind, symmetric, r.options.ReduceRange)
+	for i := range lows {
+		low, high := lows[i], highs[i]
+		if o != nil && o.Range != nil {
+			low, high = o.Range[0], o.Range[1]
+		}
+		q, err := paramsFor(low, high, integers, symmetric)
+		if err != nil {
+			return fmt.Errorf("weight %s: %w", c.name, err)
+		}
+		p.scales, p.zeros = append(p.scales, q.Scale), append(p.zeros, q.Zero)
+	}
+	return nil
+}
+
+// channelSpans gives the extremes of each channel along an axis, of all values where it is negative, widened to contain 0, and whether all
+// values are finite.
+func channelSpans(values []float32, dims []int64, axis int) (lows, highs []float32, finite bool) {
+	if axis < 0 {
+		low, high, finite := spanAll(values)
+		return []float32{low}, []float32{high}, finite
+	}
+	outer, count, inner := split(dims, axis)
+	lows, highs = make([]float32, count), make([]float32, count)
+	finite = true
+	for o := range outer {
+		for c := range count {
+			at := (o*count + c) * inner
+			low, high, ok := span(values[at : at+inner])
+			lows[c], highs[c], finite = min(lows[c], low), max(highs[c], high), finite && ok
+		}
+	}
+	return lows, highs, finite
+}
+
+// split gives how many values lie before an axis, along it and behind it.
+func split(dims []int64, axis int) (outer, count, inner int) {
+	outer, inner = 1, 1
+	for i, d := range dims {
+		switch {
+		case i < axis:
+			outer *= int(d)
+		case i > axis:
+			inner *= int(d)
+		}
+	}
+	return outer, int(dims[axis]), inner
+}
+
+// plainFirst orders constants so that the copy which the reference would make takes the plain names.
+func (r *rewriter) plainFirst() []constant {
+	var first, rest []constant
+	for _, c := range r.constants {
+		if r.plain[c.name] == c {
+			first = append(first, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	return slices.Concat(first, rest)
+}
+
+// writeConstant adds a constant's integers, scales and zero points and their DequantizeLinear.
+func (r *rewriter) writeConstant(c constant) error {
+	t, p := r.weight[c.name], r.parts[c]
+	dims := []int64{}
+	if c.axis >= 0 {
+		dims = []int64{int64(len(p.scales))}
+	}
+	source, quantized := "", ""
+	if r.options.PairWeights {
+		source = c.name
+		quantized = r.unique(c.name + "_QuantizeLinear_Output")
+	} else {
+		values, err := r.model.Float32s(t)
+		if err != nil {
+			return err
+		}
+		quantized = r.add(c.name+"_quantized", p.kind, t.Dims, quantizeChannels(values, t.Dims, c.axis, p))
+	}
+	zeros := make([]byte, len(p.zeros))
+	for i, z := range p.zeros {
+		zeros[i] = byte(z)
+	}
+	p.at.scale = r.add(c.name+"_scale", tensor.Float32, dims, floatBytes(p.scales))
+	p.at.zero = r.add(c.name+"_zero_point", p.kind, dims, zeros)
+	p.output = r.unique(c.name + "_DequantizeLinear_Output")
+	if source != "" {
+		r.front = append(r.front, r.convert("QuantizeLinear", c.name+"_QuantizeLinear", source, p.at, quantized, c.axis))
+	}
+	r.front = append(r.front, r.convert("DequantizeLinear", c.name+"_DequantizeLinear", quantized, p.at, p.output, c.axis))
+	return nil
+}
+
+// quantizeChannels gives the integers of a constant, each channel with its parameters.
+func quantizeChannels(values []float32, dims []int64, axis int, p *parts) []byte {
+	q := make([]byte, len(values))
+	if axis < 0 {
+		quantizeAll(q, values, Params{p.scales[0], p.zeros[0]}, p.kind)
+		return q
+	}
+	outer, count, inner := split(dims, axis)
+	for o := range outer {
+		for c := range count {
+			at := (o*count + c) * inner
+			quantizeRun(q[at:at+inner], values[at:at+inner], Params{p.scales[c], p.zeros[c]}, p.kind)
+		}
+	}
+	return q
+}
