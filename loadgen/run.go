@@ -23,6 +23,7 @@ type Target interface {
 type Config struct {
 	Workers     int
 	Schedule    Schedule
+	Which       []int32       // which input each entry of Schedule takes, modulo Inputs; nil: in turn
 	AtOnce      bool          // offline: every request is due when measuring starts, as if the whole set had been handed over
 	Warmup      time.Duration // requests due in it are sent and not recorded
 	Duration    time.Duration // of measure
@@ -202,6 +203,9 @@ func (g *generator) workOpen(worker int) {
 			issued = now
 		}
 		input := int32(i % int64(g.cfg.Inputs))
+		if g.cfg.Which != nil {
+			input = g.cfg.Which[i] % g.cfg.Inputs
+		}
 		if i < g.first {
 			g.warm.Add(1)
 			g.note(g.target.Do(worker, input))

@@ -23,6 +23,9 @@ type Bench struct {
 	Scenarios   []string
 	Rates       []string // server: 200/s, 60%, 60%own
 	Arrivals    string   // server
+	Profile     string   // server
+	TimeScale   string   // server, traces
+	Normalize   bool     // server
 	Concurrency []int    // concurrency: outstanding; server: the most in flight
 	Samples     int      // multi-stream: of a query
 	Duration    time.Duration
@@ -171,6 +174,13 @@ func (r *benchReader) loads(b Bench) []Load {
 	if b.Arrivals != "" {
 		r.read("--arrivals", b.Arrivals, &base.Arrivals)
 	}
+	if b.Profile != "" {
+		r.read("--profile", b.Profile, &base.Profile)
+	}
+	if b.TimeScale != "" {
+		r.read("--time-scale", b.TimeScale, &base.TimeScale)
+	}
+	base.Normalize = b.Normalize
 	var kinds []Scenario
 	readEach(r, "--scenario", b.Scenarios, &kinds)
 	if len(b.Scenarios) == 0 {
@@ -191,7 +201,7 @@ func (r *benchReader) loads(b Bench) []Load {
 			loads = append(loads, variations(l, rates, concurrency)...)
 			continue
 		}
-		l.Arrivals = "" // meant for the server load beside this one
+		l.Arrivals, l.Profile, l.Normalize, l.TimeScale = "", "", false, 0 // meant for the server load beside this one
 		loads = append(loads, variations(l, nil, concurrency)...)
 	}
 	return r.dropForeign(loads)

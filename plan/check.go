@@ -187,6 +187,15 @@ func (e *Experiment) checkScenario(path string, l Load) {
 	if l.Scenario != Server && l.Arrivals != "" {
 		s.add(path+".arrivals", "%s.arrivals: only server loads have arrivals", path)
 	}
+	if l.Scenario != Server && (l.Profile != "" || l.Normalize) {
+		s.add(path, "%s: only server loads have a profile, or are normalized", path)
+	}
+	if traced && (l.Profile != "" || l.Normalize) {
+		s.add(path, "%s: a trace is replayed as it is; leave profile and normalize out", path)
+	}
+	if l.TimeScale != 0 && !traced {
+		s.add(path+".time_scale", "%s.time_scale: only traces have a time scale", path)
+	}
 	if l.Samples != 0 && l.Scenario != MultiStream {
 		s.add(path+".samples", "%s.samples: only multi-stream loads have samples", path)
 	}

@@ -293,6 +293,7 @@ func (r *resolver) loads(spec *results.Spec) []load {
 func (r *resolver) load(path, name string, l Load) load {
 	out := load{
 		Load: results.Load{Name: name, Scenario: string(l.Scenario), Arrivals: string(l.Arrivals), Rate: l.Rate.PerSecond,
+			Profile: string(l.Profile), Normalize: l.Normalize, TimeScale: float64(l.TimeScale),
 			RateShare: l.Rate.Share, RateOwn: l.Rate.Own, Concurrency: int(l.Concurrency), Samples: int(l.Samples),
 			Duration: time.Duration(l.Duration), Requests: int(l.Requests)},
 		variants: l.Variants,
@@ -304,7 +305,7 @@ func (r *resolver) load(path, name string, l Load) load {
 		out.variants = r.Variants.Names()
 	}
 	switch {
-	case out.Duration == 0 && out.Requests > 0:
+	case out.Duration == 0 && (out.Requests > 0 || isTrace(l.Arrivals)):
 		out.Duration = untimed
 	case out.Duration == 0:
 		out.Duration = defaultDuration
@@ -319,6 +320,11 @@ func (r *resolver) load(path, name string, l Load) load {
 		out.Arrivals = "trace:" + r.find(path+".arrivals", file)
 	}
 	return out
+}
+
+func isTrace(a Arrivals) bool {
+	_, ok := a.Trace()
+	return ok
 }
 
 func firstGiven[T any](lists ...[]T) []T {

@@ -95,6 +95,33 @@ func (a *Arrivals) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Profile is how the rate of a load changes within the measured window: ramp:FROM..TO, steps:A,B,C or sine:AMPLITUDE@PERIOD. What stands
+// behind the colon is read where the schedule is drawn.
+type Profile string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Profile) UnmarshalText(text []byte) error {
+	kind, arg, _ := strings.Cut(string(text), ":")
+	if !slices.Contains([]string{"ramp", "steps", "sine"}, kind) || arg == "" {
+		return fmt.Errorf("unknown profile `%s`%s", text, suggestion(kind, []string{"ramp:FROM..TO", "steps:A,B,C", "sine:AMPLITUDE@PERIOD"}))
+	}
+	*p = Profile(text)
+	return nil
+}
+
+// Positive is a number above 0.
+type Positive float64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Positive) UnmarshalText(text []byte) error {
+	v, err := parsePositive(string(text))
+	if err != nil {
+		return err
+	}
+	*p = Positive(v)
+	return nil
+}
+
 // Trace returns the file of recorded arrivals, if there is one.
 func (a Arrivals) Trace() (file string, ok bool) { return strings.CutPrefix(string(a), "trace:") }
 

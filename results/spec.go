@@ -83,9 +83,20 @@ type Load struct {
 	RateShare   float64       `json:"rate_share,omitempty"`      // of the closed-loop rate, where asked for as a percentage
 	RateOwn     bool          `json:"rate_own,omitempty"`        // the share is of each arm's own rate
 	Concurrency int           `json:"concurrency,omitempty"`
-	Samples     int           `json:"samples,omitempty"` // a query's, multi-stream
+	Profile     string        `json:"profile,omitempty"`    // how the rate changes within measure, as loadgen.ParseProfile reads it
+	Normalize   bool          `json:"normalize,omitempty"`  // the schedule holds exactly as many requests as its rate asks for
+	TimeScale   float64       `json:"time_scale,omitempty"` // of a trace: 2 is half as fast
+	Samples     int           `json:"samples,omitempty"`    // a query's, multi-stream
 	Duration    time.Duration `json:"duration_ns"`
 	Requests    int           `json:"requests,omitempty"`
+}
+
+// Queried is how many samples a request of this load is: one, or those of a query of multi-stream.
+func (l Load) Queried() int {
+	if l.Scenario == "multi-stream" {
+		return max(1, l.Samples)
+	}
+	return 1
 }
 
 // Arm is one combination that is measured: its name is VARIANT.PROVIDER.bBATCH.tTHREADS.LOAD.

@@ -23,6 +23,7 @@ import (
 	"assay/results/analysis"
 	"assay/results/report"
 	"assay/runner"
+	"assay/runner/child"
 )
 
 // engineOptions are the flags that bench and run share.
@@ -156,19 +157,35 @@ func saveReport(dir string, rep *results.Report) error {
 	return results.WriteFile(filepath.Join(dir, "report.html"), func(w io.Writer) error { return report.HTML(w, rep) })
 }
 
-// sendable refuses loads that plans may name and the generator does not send yet: measuring something else in their place would be untrue.
+// sendable reads what schedules are drawn from, so that a mistake in it shows before anything is measured.
 func sendable(spec *results.Spec) error {
 	var problems []error
-	for _, l := range spec.Loads {
-		name, _, _ := strings.Cut(l.Arrivals, ":")
-		switch {
-		case l.Scenario == "multi-stream":
-			problems = append(problems, fmt.Errorf("load %s: multi-stream is not sent yet; use single-stream with a batch of the query's samples", l.Name))
-		case l.Scenario == "server" && name != "" && name != "poisson" && name != "constant":
-			problems = append(problems, fmt.Errorf("load %s: %s arrivals are not sent yet; use poisson or constant", l.Name, name))
+	for i := range spec.Loads {
+		l := &spec.Loads[i]
+		if l.Scenario != "server" {
+			continue
+		}
+		var err error
+		if file, ok := strings.CutPrefix(l.Arrivals, "trace:"); ok {
+			err = fitTrace(l, file)
+		} else {
+			_, err = child.ArrivalsOf(*l)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("load %s: %w", l.Name, err))
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// fitTrace reads a trace, with which the window ends.
+func fitTrace(l *results.Load, file string) error {
+	trace, err := child.ReadTrace(file, l.TimeScale)
+	if err != nil {
+		return err
+	}
+	l.Duration = min(l.Duration, time.Duration(trace.Offsets[len(trace.Offsets)-1])+time.Millisecond)
+	return nil
 }
 
 // keepArms drops the arms that a pattern does not match; a compared arm keeps its baseline only if that matches too.

@@ -50,7 +50,7 @@ func (a *analyzer) readTrials() error {
 		if arm == nil {
 			continue
 		}
-		a.trials = append(a.trials, trialData{Trial: t, batch: arm.spec.Batch})
+		a.trials = append(a.trials, trialData{Trial: t, batch: arm.spec.Batch * a.queried(arm.spec.Load)})
 		d := &a.trials[len(a.trials)-1]
 		if err := a.readSamples(d); err != nil {
 			return err
@@ -62,6 +62,16 @@ func (a *analyzer) readTrials() error {
 		}
 	}
 	return nil
+}
+
+// queried is how many samples a request of a load is.
+func (a *analyzer) queried(load string) int {
+	for _, l := range a.spec.Loads {
+		if l.Name == load {
+			return l.Queried()
+		}
+	}
+	return 1
 }
 
 func (a *analyzer) readSamples(t *trialData) error {

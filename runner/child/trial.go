@@ -83,7 +83,7 @@ func (t *trial) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("first inference: %w", err)
 	}
-	target, err := bindAll(s, feeds, t.workers())
+	target, err := bindAll(s, feeds, t.workers(), t.config.Load.Queried())
 	if err != nil {
 		return err
 	}
@@ -139,10 +139,9 @@ func (t *trial) load(ctx context.Context, target *boundTarget) error {
 		Requests: int64(l.Requests), Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress,
 		DrainLimit: 2*l.Duration + 5*time.Second}
 	if l.Scenario == "server" {
-		if cfg.Schedule, err = schedule(l.Arrivals, t.config.Arrivals, t.config.Rate, t.config.Warmup+l.Duration); err != nil {
+		if err := t.schedule(&cfg); err != nil {
 			return err
 		}
-		t.out.Rate = t.config.Rate
 	}
 	t.out.Concurrency = cfg.Workers
 	quietGC()
@@ -151,23 +150,13 @@ func (t *trial) load(ctx context.Context, target *boundTarget) error {
 	if err != nil {
 		return err
 	}
-	if err := results.WriteRequests(t.config.Requests, records.Reader(int32(t.config.Batches[0]))); err != nil {
+	if err := results.WriteRequests(t.config.Requests, records.Reader(int32(t.config.Batches[0]*l.Queried()))); err != nil {
 		return err
 	}
 	if outcome.Counts.OK == 0 && outcome.FirstError != nil {
 		return fmt.Errorf("every request failed: %w", outcome.FirstError)
 	}
 	return nil
-}
-
-func schedule(arrivals string, seed uint64, rate float64, horizon time.Duration) (loadgen.Schedule, error) {
-	switch arrivals {
-	case "constant":
-		return loadgen.Constant(rate, horizon)
-	case "", "poisson":
-		return loadgen.Poisson(seed, rate, horizon)
-	}
-	return nil, fmt.Errorf("arrivals %q are not known; use poisson or constant", arrivals)
 }
 
 // quietGC collects once and then leaves the garbage collector off unless memory grows by a quarter of a gigabyte.
@@ -289,17 +278,30 @@ func quantile(sorted []float64, p float64) float64 {
 	return sorted[lo] + (h-float64(lo))*(sorted[hi]-sorted[lo])
 }
 
-// boundTarget performs requests on prepared inputs, each worker on its own.
+// boundTarget performs requests on prepared inputs, each worker on its own. A request is a query of one or more samples, which run one
+// after the other.
 type boundTarget struct {
-	bound  [][]backend.Bound // [worker][input]
-	inputs int
+	bound   [][]backend.Bound // [worker][input]
+	inputs  int
+	samples int
 }
 
 // Do runs one request.
-func (t *boundTarget) Do(worker int, input int32) error { return t.bound[worker][input].Run() }
+func (t *boundTarget) Do(worker int, input int32) error {
+	bound := t.bound[worker]
+	for range t.samples {
+		if err := bound[input].Run(); err != nil {
+			return err
+		}
+		if input++; int(input) == len(bound) {
+			input = 0
+		}
+	}
+	return nil
+}
 
 // bindAll prepares as many of the feeds for every worker as fit in bounded memory.
-func bindAll(s backend.Session, feeds [][]tensor.Value, workers int) (*boundTarget, error) {
+func bindAll(s backend.Session, feeds [][]tensor.Value, workers, samples int) (*boundTarget, error) {
 	feeds = feeds[:min(len(feeds), maxInputs)]
 	size, n := 0, 0
 	for _, feed := range feeds {
@@ -312,7 +314,7 @@ func bindAll(s backend.Session, feeds [][]tensor.Value, workers int) (*boundTarg
 			break
 		}
 	}
-	t := &boundTarget{inputs: n}
+	t := &boundTarget{inputs: n, samples: samples}
 	for range workers {
 		row := make([]backend.Bound, n)
 		for i := range row {

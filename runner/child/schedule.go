@@ -1,0 +1,81 @@
+package child
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"assay/loadgen"
+	"assay/results"
+)
+
+// schedule sets when the requests of a server load are due, and which inputs they take where a trace says so.
+func (t *trial) schedule(cfg *loadgen.Config) (err error) {
+	l := t.config.Load
+	if file, ok := strings.CutPrefix(l.Arrivals, "trace:"); ok {
+		return t.replay(cfg, file)
+	}
+	a, err := ArrivalsOf(l)
+	if err != nil {
+		return err
+	}
+	a.Rate, a.Seed = t.config.Rate, t.config.Arrivals
+	if cfg.Schedule, err = a.Schedule(cfg.Warmup, cfg.Duration); err != nil {
+		return err
+	}
+	t.out.Rate = a.Rate
+	return nil
+}
+
+// replay lays a trace behind a warm-up of Poisson arrivals at the trace's own rate.
+func (t *trial) replay(cfg *loadgen.Config, file string) error {
+	trace, err := ReadTrace(file, t.config.Load.TimeScale)
+	if err != nil {
+		return err
+	}
+	rate := max(trace.Rate(), 1/max(cfg.Duration.Seconds(), 1))
+	if cfg.Schedule, err = (loadgen.Arrivals{Rate: rate, Seed: t.config.Arrivals}).Schedule(0, cfg.Warmup); err != nil {
+		return err
+	}
+	if trace.Inputs != nil {
+		cfg.Which = make([]int32, len(cfg.Schedule), len(cfg.Schedule)+len(trace.Inputs))
+	}
+	for i, offset := range trace.Offsets {
+		if offset >= int64(cfg.Duration) {
+			break
+		}
+		cfg.Schedule = append(cfg.Schedule, int64(cfg.Warmup)+offset)
+		if trace.Inputs != nil {
+			cfg.Which = append(cfg.Which, trace.Inputs[i])
+		}
+	}
+	t.out.Rate = rate
+	return nil
+}
+
+// ArrivalsOf reads how a load's requests are spaced, without rate and seed.
+func ArrivalsOf(l results.Load) (a loadgen.Arrivals, err error) {
+	if a.Process, a.Shape, err = loadgen.ParseArrivals(l.Arrivals); err != nil {
+		return a, err
+	}
+	a.Normalize = l.Normalize
+	a.Profile, err = loadgen.ParseProfile(l.Profile)
+	return a, err
+}
+
+// ReadTrace reads a file of recorded arrivals; a scale of 0 is 1.
+func ReadTrace(file string, scale float64) (*loadgen.Trace, error) {
+	if scale == 0 {
+		scale = 1
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the trace: %w", err)
+	}
+	defer f.Close()
+	trace, err := loadgen.ReadTrace(f, scale)
+	if err != nil {
+		return nil, fmt.Errorf("trace %s: %w", file, err)
+	}
+	return trace, nil
+}
