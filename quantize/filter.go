@@ -26,13 +26,14 @@ func KnownTypes() []string {
 type filter struct {
 	include, exclude   *regexp.Regexp
 	types              map[string]bool
-	literal            bool // the types are all there is: nothing else carries values on
-	convolutional      bool // the graph has a Conv
-	included, excluded bool // a node matched
+	literal            bool              // the types are all there is: nothing else carries values on
+	convolutional      bool              // the graph has a Conv
+	included, excluded bool              // a node matched
+	float              map[string]string // nodes that stay float, by nodeKey, and why
 }
 
 func (o *Options) filter() (*filter, error) {
-	f := &filter{types: map[string]bool{}}
+	f := &filter{types: map[string]bool{}, float: o.float}
 	var err error
 	if o.Include != "" {
 		if f.include, err = regexp.Compile(o.Include); err != nil {
@@ -105,6 +106,9 @@ func (f *filter) unused() error {
 
 // refuses says why a node may not be quantized, "" where it may. What only carries values on needs no mention in Include.
 func (f *filter) refuses(n *onnxpb.NodeProto, named bool) string {
+	if why := f.float[nodeKey(n)]; why != "" {
+		return why
+	}
 	switch {
 	case named && f.include != nil && !f.include.MatchString(n.Name):
 		return "not matched by --include"

@@ -25,6 +25,9 @@ type Options struct {
 	Exclude     string
 	OpTypes     []string // operator types to quantize; nil for Conv, Gemm, MatMul and what carries their values on; AllTypes for the choice of onnxruntime.quantization
 	Prepare     bool     // fold constants and BatchNormalization first
+	KeepFloat   int      `json:",omitempty"` // how many units stay float: those that cost the most when quantized alone; see Sensitivity
+
+	float map[string]string // nodes that stay float, by nodeKey, and why
 
 	// Of static quantization alone.
 	Weight      tensor.DType `json:",omitzero"`  // int8 or uint8; 0 for int8
