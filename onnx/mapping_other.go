@@ -1,16 +1,16 @@
-//go:build !unix
+//go:build !unix || aix
 
 package onnx
 
 import "os"
 
-// mapping is a file in memory, read only.
-type mapping struct{ data []byte }
-
 func mapFile(path string) (*mapping, error) {
 	data, err := os.ReadFile(path)
-	return &mapping{data}, err
+	return &mapping{data: data}, err
 }
+
+// release does nothing: the bytes are a copy, which stays until the model is closed.
+func (m *mapping) release(extent) {}
 
 func (m *mapping) close() error {
 	m.data = nil

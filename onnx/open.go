@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -23,18 +24,35 @@ type Model struct {
 	Proto *onnxpb.ModelProto
 	path  string
 	file  *mapping
-	refs  map[*onnxpb.TensorProto]extent
+	refs  map[*onnxpb.TensorProto]extent // of file
 	made  map[*onnxpb.TensorProto]*Data
+
+	mu        sync.Mutex
+	externals map[string]*externalFile // by location
 }
 
-// extent is where a tensor's raw data stands in the model's own file.
-type extent struct{ offset, length int64 }
+// New is a model in memory. It keeps the proto.
+func New(p *onnxpb.ModelProto) *Model {
+	return &Model{Proto: p, file: &mapping{}, refs: map[*onnxpb.TensorProto]extent{}, made: map[*onnxpb.TensorProto]*Data{}, externals: map[string]*externalFile{}}
+}
+
+// Parse reads a model from a file's content, which must not change while the model is in use. External data is refused, since there is
+// no folder that it could be in.
+func Parse(file []byte) (*Model, error) {
+	m := New(nil)
+	m.file.data = file
+	if err := m.parse(); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return m, nil
+}
 
 // ErrLFS is a git-LFS pointer in place of a model.
 var ErrLFS = errors.New("it is a git-LFS pointer, not the model; fetch the file with `git lfs pull`")
 
 // Open reads a model's skeleton and checks that the external data it names is there, inside the model's folder and long enough. Errors
-// say what is wrong with the file and what to do.
+// say what is wrong with the file and what to do. The files are mapped into memory: they may be replaced while the model is open, but must
+// not be written to or cut.
 func Open(path string) (*Model, error) {
 	m, err := open(path)
 	if err != nil {
@@ -61,7 +79,8 @@ func open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{path: path, file: file, refs: map[*onnxpb.TensorProto]extent{}, made: map[*onnxpb.TensorProto]*Data{}}
+	m := New(nil)
+	m.path, m.file = path, file
 	if err := m.parse(); err != nil {
 		m.Close()
 		return nil, err
@@ -95,6 +114,9 @@ func (m *Model) place(places []extent) error {
 			problems = append(problems, fmt.Errorf("tensor %s: %w", t.Name, err))
 		}
 	})
+	if len(problems) == 0 && len(m.refs) != len(places) {
+		return errors.New("it has data that belongs to no tensor")
+	}
 	return errors.Join(problems...)
 }
 
@@ -121,67 +143,8 @@ func (m *Model) placeTensor(t *onnxpb.TensorProto, places []extent) error {
 	return nil
 }
 
-// external gives the file and the extent of a tensor's external data.
-func (m *Model) external(t *onnxpb.TensorProto) (path string, at extent, err error) {
-	at.length = -1
-	location := ""
-	for _, e := range t.ExternalData {
-		switch e.Key {
-		case "location":
-			location = e.Value
-		case "offset":
-			at.offset, err = strconv.ParseInt(e.Value, 10, 64)
-		case "length":
-			at.length, err = strconv.ParseInt(e.Value, 10, 64)
-		}
-		if err != nil {
-			return "", at, fmt.Errorf("external data %s %q: %w", e.Key, e.Value, err)
-		}
-	}
-	if location == "" || !filepath.IsLocal(filepath.FromSlash(location)) {
-		return "", at, fmt.Errorf("external data %q points outside the model's folder; move it beside the model", location)
-	}
-	path = filepath.Join(filepath.Dir(m.path), filepath.FromSlash(location))
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", at, fmt.Errorf("external data %s is missing; put it beside the model", location)
-	}
-	if !info.Mode().IsRegular() {
-		return "", at, fmt.Errorf("external data %s is no file", location)
-	}
-	if at.length < 0 {
-		at.length = info.Size() - at.offset
-	}
-	if at.offset < 0 || at.length < 0 || at.offset > info.Size()-at.length {
-		return "", at, fmt.Errorf("external data %s has %d bytes, and bytes %d to %d are wanted; the file is truncated or not this model's", location, info.Size(), at.offset, at.offset+at.length)
-	}
-	return path, at, nil
-}
-
-// Close releases the file.
-func (m *Model) Close() error { return m.file.close() }
-
 // Path is the file that the model was opened from.
 func (m *Model) Path() string { return m.path }
-
-// ExternalFiles lists the files of external data, in order of name, as paths beside the model.
-func (m *Model) ExternalFiles() []string {
-	seen := map[string]bool{}
-	m.EachTensor(func(t *onnxpb.TensorProto) {
-		if t.DataLocation != onnxpb.TensorProto_EXTERNAL {
-			return
-		}
-		if path, _, err := m.external(t); err == nil {
-			seen[path] = true
-		}
-	})
-	files := make([]string, 0, len(seen))
-	for f := range seen {
-		files = append(files, f)
-	}
-	slices.Sort(files)
-	return files
-}
 
 // Identity is the SHA-256 over the model file and its external data, and their size in bytes.
 func (m *Model) Identity() (sha string, size int64, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,29 +18,6 @@ const maxDepth = 64
 
 // placeKey marks a tensor of the skeleton whose data stays in the file: an entry of external_data with the number of its extent.
 const placeKey = "assay.place"
-
-// message says which fields of a message lead to tensors.
-type message int
-
-const (
-	inModel message = iota
-	inGraph
-	inNode
-	inAttribute
-	inTensor
-	inSparse
-	inFunction
-)
-
-// children are the fields of onnx.proto that hold messages with tensors in them.
-var children = map[message]map[protowire.Number]message{
-	inModel:     {7: inGraph, 25: inFunction},
-	inGraph:     {1: inNode, 5: inTensor, 15: inSparse},
-	inNode:      {5: inAttribute},
-	inAttribute: {5: inTensor, 6: inGraph, 10: inTensor, 11: inGraph, 22: inSparse, 23: inSparse},
-	inSparse:    {1: inTensor, 2: inTensor},
-	inFunction:  {7: inNode, 11: inAttribute},
-}
 
 // The fields of a tensor that matter here.
 const (
@@ -55,56 +33,97 @@ func placeMark(number int) []byte {
 }
 
 // skeleton returns the model's wire form with large raw data replaced by marks, and the extents of that data by the marks' numbers. It
-// never reads the data itself. Because a mark travels with its tensor, the order of fields in the file does not matter.
+// never reads the data itself. Because a mark travels with its tensor, the order of fields in the file does not matter. A file whose
+// fields would take far more memory than the file itself (a message of two bytes can take hundreds) is refused.
 func skeleton(file []byte) ([]byte, []extent, error) {
-	var s slimmer
-	out, err := s.slim(file, 0, inModel, 0)
-	return out, s.places, err
+	s := slimmer{file: file, budget: memoryBase + memoryFactor*int64(len(file))}
+	err := s.slim(0, len(file), schema(), 0)
+	return s.out, s.places, err
 }
 
-// slimmer collects what was left in the file.
-type slimmer struct{ places []extent }
+// The skeleton may take memoryFactor times the file, and memoryBase. Models of many small nodes come to about 10 times.
+const (
+	memoryFactor = 14
+	memoryBase   = 16 << 20
+)
 
-// slim copies one message that begins at offset base of the file, without its large raw data.
-func (s *slimmer) slim(msg []byte, base int64, kind message, depth int) ([]byte, error) {
+// slimmer copies a file without its large raw data.
+type slimmer struct {
+	file   []byte
+	out    []byte
+	places []extent // what was left in the file
+	budget int64    // bytes of memory that the rest may take
+}
+
+// slim copies one message, which stands from one place in the file to another.
+func (s *slimmer) slim(from, to int, k *kind, depth int) error {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("messages nest deeper than %d", maxDepth)
+		return fmt.Errorf("messages nest deeper than %d", maxDepth)
 	}
-	out := make([]byte, 0, min(len(msg), 1<<16))
-	for at := 0; at < len(msg); {
-		number, wire, n := protowire.ConsumeTag(msg[at:])
+	for at := from; at < to; {
+		number, wire, n := protowire.ConsumeTag(s.file[at:to])
 		if n < 0 {
-			return nil, protowire.ParseError(n)
+			return protowire.ParseError(n)
 		}
-		size := protowire.ConsumeFieldValue(number, wire, msg[at+n:])
+		size := protowire.ConsumeFieldValue(number, wire, s.file[at+n:to])
 		if size < 0 {
-			return nil, protowire.ParseError(size)
+			return protowire.ParseError(size)
 		}
-		field, value := msg[at:at+n+size], msg[at+n:at+n+size]
-		start := base + int64(at+n)
-		at += n + size
-		if wire != protowire.BytesType {
-			out = append(out, field...)
-			continue
+		start, end := at+n, at+n+size
+		if wire == protowire.BytesType {
+			_, prefix := protowire.ConsumeVarint(s.file[start:end])
+			start += prefix
 		}
-		content, _ := protowire.ConsumeBytes(value)
-		start += int64(len(value) - len(content))
-		child, isChild := children[kind][number]
-		switch {
-		case isChild:
-			inner, err := s.slim(content, start, child, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			out = protowire.AppendBytes(protowire.AppendTag(out, number, protowire.BytesType), inner)
-		case kind == inTensor && number == tensorRawData && len(content) > inlineLimit:
-			out = append(out, placeMark(len(s.places))...)
-			s.places = append(s.places, extent{start, int64(len(content))})
-		case kind == inTensor && number == tensorExternalData && bytes.Contains(content, []byte(placeKey)):
-			return nil, errors.New("a tensor's external data has the key " + placeKey + ", which is reserved")
-		default:
-			out = append(out, field...)
+		if err := s.field(at, start, end, number, wire, k, depth); err != nil {
+			return err
 		}
+		at = end
 	}
-	return out, nil
+	return nil
+}
+
+// field copies one field: its tag stands at a place, its content from start to end.
+func (s *slimmer) field(at, start, end int, number protowire.Number, wire protowire.Type, k *kind, depth int) error {
+	if wire != protowire.BytesType {
+		s.out = append(s.out, s.file[at:end]...)
+		return s.spend(int64(end-at) + k.perItem[number])
+	}
+	content := s.file[start:end]
+	child := k.children[number]
+	switch {
+	case child != nil:
+		if err := s.spend(child.size); err != nil {
+			return err
+		}
+		s.out = protowire.AppendTag(s.out, number, wire)
+		inside := len(s.out)
+		if err := s.slim(start, end, child, depth+1); err != nil {
+			return err
+		}
+		s.prefix(inside)
+		if k.tensor && number == tensorExternalData && bytes.Contains(content, []byte(placeKey)) {
+			return errors.New("a tensor's external data has the key " + placeKey + ", which is reserved")
+		}
+		return nil
+	case k.tensor && number == tensorRawData && len(content) > inlineLimit:
+		s.out = append(s.out, placeMark(len(s.places))...)
+		s.places = append(s.places, extent{int64(start), int64(len(content))})
+		return nil
+	}
+	s.out = append(s.out, s.file[at:end]...)
+	return s.spend(int64(len(content))*max(2, k.perByte[number]) + k.perItem[number])
+}
+
+// prefix puts the length of what was written since a place in front of it.
+func (s *slimmer) prefix(inside int) {
+	var buf [10]byte
+	length := protowire.AppendVarint(buf[:0], uint64(len(s.out)-inside))
+	s.out = slices.Insert(s.out, inside, length...)
+}
+
+func (s *slimmer) spend(n int64) error {
+	if s.budget -= n; s.budget < 0 {
+		return fmt.Errorf("its fields would take more than %d times its size in memory", memoryFactor)
+	}
+	return nil
 }
