@@ -244,3 +244,78 @@ func TestBlocksRefuseWhatHasNoScale(t *testing.T) {
 		t.Error("a range wider than a float32 has a scale")
 	}
 }
+
+// squaredError is the sum over a matrix of the squared differences between its values and what its codes stand for.
+func squaredError(t *testing.T, l blockLayout, values []float32, method string) (sum float64) {
+	t.Helper()
+	l.fit = fitters[method]
+	var b blocked
+	if err := l.quantize(values, &b); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range l.unpacked(&b) {
+		d := float64(x) - float64(values[i])
+		sum += d * d
+	}
+	return sum
+}
+
+func TestKQuantIsNearerThanTheExtremes(t *testing.T) {
+	for _, kind := range []string{"normal", "positive", "negative", "coarse", "holes"} {
+		for _, bits := range []int{4, 8} {
+			for _, symmetric := range []bool{true, false} {
+				for _, block := range []int{16, 32, 128} {
+					l := blockLayout{blockFormat: blockFormat{bits: bits, block: block, symmetric: symmetric}, rows: 300, columns: 40, down: true}
+					values := hashedMatrix(l.rows, l.columns, 11, kind)
+					a, b := squaredError(t, l, values, WeightNearest), squaredError(t, l, values, WeightKQuant)
+					t.Logf("%s %d bits, symmetric %v, block %d: %.2f dB better", kind, bits, symmetric, block, 10*math.Log10(a/b))
+					if b > a {
+						t.Errorf("%s, %d bits, symmetric %v, block %d: squared error %g, of the extremes %g", kind, bits, symmetric, block, b, a)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Half a step rounds away from zero, and the float below it does not.
+func TestCodesRoundAwayFromZero(t *testing.T) {
+	for _, c := range []struct {
+		r     rounding
+		value float32
+		zero  int32
+		want  byte
+	}{
+		{zeroFirst, 0.5, 0, 1}, {zeroFirst, 0.49999997, 0, 0}, {zeroFirst, 1.5, 0, 2}, {zeroFirst, 2.5, 0, 3}, {zeroFirst, -0.5, 8, 8}, {zeroFirst, -9, 8, 0}, {zeroFirst, 99, 8, 15},
+		{zeroLast, 0.5, 8, 9}, {zeroLast, -0.5, 8, 7}, {zeroLast, 0.49999997, 8, 8}, {zeroLast, -0.49999997, 8, 8}, {zeroLast, -20, 8, 0}, {zeroLast, 20, 8, 15},
+		{divided, 0.5, 0, 0}, {divided, 1.5, 0, 2}, {divided, 2.5, 0, 2}, {divided, -3, 1, 0},
+	} {
+		f := blockFormat{bits: 4, rounding: c.r}
+		var got [1]byte
+		if f.codes(got[:], []float32{c.value}, grid{1, c.zero}); got[0] != c.want {
+			t.Errorf("rounding %d: %v with zero point %d has code %d, want %d", c.r, c.value, c.zero, got[0], c.want)
+		}
+	}
+}
+
+// BenchmarkBlocks reports the bytes of float32 that are read a second, on all cores.
+func BenchmarkBlocks(b *testing.B) {
+	const rows, columns = 4096, 2048
+	values := hashedMatrix(rows, columns, 1, "normal")
+	for _, method := range WeightMethods {
+		for _, bits := range []int{4, 8} {
+			for _, down := range []bool{true, false} {
+				b.Run(method+"-"+strconv.Itoa(bits)+map[bool]string{true: " down columns", false: " along rows"}[down], func(b *testing.B) {
+					l := blockLayout{blockFormat: blockFormat{bits: bits, block: 32, fit: fitters[method]}, rows: rows, columns: columns, down: down}
+					var made blocked
+					b.SetBytes(4 * rows * columns)
+					for b.Loop() {
+						if err := l.quantize(values, &made); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}

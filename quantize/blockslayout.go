@@ -3,6 +3,8 @@ package quantize
 import (
 	"fmt"
 	"sync"
+
+	"assay/tensor"
 )
 
 // blockLayout is a matrix in blocks: which way they run through it, and where their codes go.
@@ -14,6 +16,8 @@ type blockLayout struct {
 	// inPlace keeps the matrix's order of elements, as DequantizeLinear and GatherBlockQuantized want it. Else each column (or row) gets its
 	// blocks one after the other, each as long as a whole one, as MatMulNBits wants it.
 	inPlace bool
+	// unsigned stores symmetric codes in place as they are, with the middle code for 0; else they are signed.
+	unsigned bool
 }
 
 // blocked is a matrix of codes. Its buffers are used again where they are large enough.
@@ -104,6 +108,22 @@ func (l *blockLayout) quantize(values []float32, into *blocked) error {
 	return nil
 }
 
+// signed says whether codes are stored as signed integers.
+func (l *blockLayout) signed() bool { return l.inPlace && l.symmetric && !l.unsigned }
+
+// codeType is the type of the codes in place.
+func (l *blockLayout) codeType() tensor.DType {
+	switch {
+	case l.bits == 4 && l.signed():
+		return tensor.Int4
+	case l.bits == 4:
+		return tensor.Uint4
+	case l.signed():
+		return tensor.Int8
+	}
+	return tensor.Uint8
+}
+
 func resized[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
@@ -185,7 +205,7 @@ func (l *blockLayout) place(out, codes []byte, lane, block int) {
 		start, step = block*l.block*l.columns+lane, l.columns
 	}
 	var sign byte
-	if l.symmetric {
+	if l.signed() {
 		sign = byte(l.middle())
 	}
 	for i, q := range codes {

@@ -89,6 +89,8 @@ func newJob(m *onnx.Model, o Options) (job, error) {
 	switch o.Scheme {
 	case SchemeInt8Static:
 		return newStatic(m, o)
+	case SchemeInt4Weight, SchemeInt8Weight:
+		return newWeightOnly(m, o)
 	}
 	return nil, fmt.Errorf("scheme %q is not there", o.Scheme)
 }

@@ -12,7 +12,7 @@ const (
 )
 
 // Schemes lists the schemes there are.
-var Schemes = []string{SchemeInt8Static}
+var Schemes = []string{SchemeInt8Static, SchemeInt4Weight, SchemeInt8Weight}
 
 // Options shape a quantized model. DefaultOptions gives what fuses best on the CPU provider.
 type Options struct {
@@ -36,6 +36,12 @@ type Options struct {
 	FloatBias   bool         `json:",omitempty"` // biases stay float, for runtimes that take no int32 bias
 	PairWeights bool         `json:",omitempty"` // weights stay float behind a pair of QuantizeLinear and DequantizeLinear
 	InputsOnly  bool         `json:",omitempty"` // only what operators with weights read is quantized, nothing that they write
+
+	// Of the weight-only schemes alone, whose Symmetric means weights without zero points.
+	Block         int    `json:",omitempty"` // weights that share a scale: a power of two from 16 to 256; 0 for 32
+	WeightMethod  string `json:",omitempty"` // one of WeightMethods; "" for rtn
+	Form          string `json:",omitempty"` // FormNBits or FormQDQ; "" for the first
+	AccuracyLevel int    `json:",omitempty"` // of MatMulNBits: 0 computes as the model does, 4 with 8-bit activations; written where it is not 0
 }
 
 // DefaultOptions are uint8 activations and int8 weights by channel, on a prepared graph.
