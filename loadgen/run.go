@@ -31,7 +31,8 @@ type Config struct {
 	DrainLimit  time.Duration // how long a backlog may take after measure before the rest is dropped; 0 waits for all
 	Inputs      int32         // requests take inputs 0..Inputs-1 in turn
 	Clock       Clock
-	LockThreads bool // each worker keeps an OS thread, with sharp timers
+	Spin        int64 // workers wait the last Spin nanoseconds before a request is due awake; see ChoosePacing
+	LockThreads bool  // each worker keeps an OS thread, with sharp timers
 
 	// Edge is called once when each of warmup, measure, drain and end begins, as close to the instant as can be: at is when. It reads
 	// counters of the process. Calls do not overlap.
@@ -242,15 +243,18 @@ func (g *generator) perform(worker int, rec *record) {
 	atomic.StoreInt64(&rec.done, done)
 }
 
-// waitUntil waits in short steps, so that an interrupted run does not sleep through the gap to a distant request. It returns false
-// when the run was stopped.
+// waitUntil waits in short steps, so that an interrupted run does not sleep through the gap to a distant request, and awake at last where
+// the load asks for it. It returns false when the run was stopped.
 func (g *generator) waitUntil(due int64) bool {
 	const step = int64(100 * time.Millisecond)
+	asleep := due - g.cfg.Spin
 	for now := g.cfg.Clock.Now(); now < due; now = g.cfg.Clock.Now() {
 		if g.stop.Load() && due >= g.end.Load() {
 			return false
 		}
-		g.cfg.Clock.WaitUntil(min(due, now+step))
+		if now < asleep {
+			g.cfg.Clock.WaitUntil(min(asleep, now+step))
+		}
 	}
 	return true
 }

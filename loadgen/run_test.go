@@ -289,3 +289,44 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// TestSpinningWorkersAreNeverEarly spins on the real clock over a window longer than the gaps.
+func TestSpinningWorkersAreNeverEarly(t *testing.T) {
+	records, err := NewRecords(t.TempDir(), 1<<12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	schedule := must(Constant(5000, 50*time.Millisecond))
+	if _, err := Run(t.Context(), Config{Workers: 1, Schedule: schedule, Duration: 50 * time.Millisecond, Clock: NewThreadClock(), LockThreads: true, Spin: 300e3}, nothing{}, records); err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]results.Request, len(schedule))
+	n, err := records.Reader(1)(rows)
+	if err != nil || n != len(schedule) {
+		t.Fatalf("%d rows of %d, %v", n, len(schedule), err)
+	}
+	for _, r := range rows {
+		if r.IssuedNS < r.DueNS || r.StartedNS < r.IssuedNS || r.DoneNS < r.StartedNS {
+			t.Fatalf("out of order: %+v", r)
+		}
+	}
+}
+
+func TestChoosePacing(t *testing.T) {
+	clock := NewThreadClock()
+	for name, c := range map[string]struct {
+		cores, busy int
+		rate        float64
+		spins       bool
+	}{
+		"few cores":   {2, 1, 1000, false},
+		"busy model":  {8, 8, 1000, false},
+		"rare":        {8, 2, 1, false},
+		"room enough": {8, 2, 1000, true},
+	} {
+		if p := ChoosePacing(clock, c.cores, c.busy, c.rate); (p.Spin > 0) != c.spins || p.Why == "" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}

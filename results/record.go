@@ -101,8 +101,37 @@ type Trial struct {
 	Threads         map[string]any     `json:"threads,omitempty"`          // intra, inter, spinning
 	Inputs          map[string]string  `json:"inputs,omitempty"`           // input -> how it was made
 	Lateness        map[string]float64 `json:"lateness_seconds,omitempty"` // p50, p99, max of issued - due
-	Verdict         string             `json:"verdict"`                    // valid, suspect, invalid
-	Reasons         []string           `json:"reasons,omitempty"`          // code: text
+	Certificate     *Certificate       `json:"certificate,omitempty"`
+	Verdict         string             `json:"verdict"`           // valid, suspect, invalid
+	Reasons         []string           `json:"reasons,omitempty"` // code: text
+}
+
+// Certificate says how far what was measured is true: what the generator, the host and the clocks did in `measure`.
+type Certificate struct {
+	// Of open loads: the rate that was asked for, and how many requests a second were due in the window. Poisson arrivals differ from
+	// the rate by chance, requests that were never taken from the schedule by fault.
+	ScheduledPerSecond float64 `json:"scheduled_per_second,omitempty"`
+	IssuedPerSecond    float64 `json:"issued_per_second,omitempty"`
+	// Lateness is issued - due, Unexplained what a request waited longer than in an ideal first-come first-served queue with the same
+	// services: p50, p99, max, seconds. GeneratorShare is the latter's part of all latency.
+	Lateness       map[string]float64 `json:"lateness_seconds,omitempty"`
+	Unexplained    map[string]float64 `json:"unexplained_seconds,omitempty"`
+	GeneratorShare float64            `json:"generator_share"`
+	// ClockRatio is how far the wall clock advanced for each second of the monotonic one.
+	ClockRatio float64 `json:"clock_ratio"`
+	// Spin is how long before a request is due the generator stops sleeping and spins, and why.
+	SpinNS  int64  `json:"spin_ns"`
+	SpinWhy string `json:"spin_why,omitempty"`
+	// Of the trial's process within measure.
+	GCCycles            uint32  `json:"gc_cycles"`
+	GCPauseSeconds      float64 `json:"gc_pause_seconds"`
+	MajorFaults         int64   `json:"major_faults"`
+	MinorFaults         int64   `json:"minor_faults"`
+	VoluntarySwitches   int64   `json:"voluntary_switches"`
+	InvoluntarySwitches int64   `json:"involuntary_switches"`
+	// Cores that the process may run on, and threads that the load and the model want to run at once.
+	Cores   int `json:"cores"`
+	Threads int `json:"threads"`
 }
 
 // Phase is a named interval of a trial.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -31,6 +32,10 @@ func judge(t *results.Trial, asked string, p50Latency float64) {
 			say("host.late", "the generator issued requests late: p99 %.3g ms, good is below %.3g ms", late*1e3, max(0.3e-3, 0.02*p50Latency)*1e3)
 		}
 	}
+	if c := t.Certificate; c != nil {
+		measure, _ := t.Phase("measure")
+		invalid = judgeClocks(c.ClockRatio, measure.Seconds(), say) || invalid
+	}
 	if t.Counts.Dropped > 0 {
 		invalid = true
 		say("load.overloaded", "%d of %d requests were dropped: the model cannot keep the rate of %.4g/s", t.Counts.Dropped, t.Counts.Scheduled, t.Rate)
@@ -46,6 +51,17 @@ func judge(t *results.Trial, asked string, p50Latency float64) {
 	default:
 		t.Verdict = "valid"
 	}
+}
+
+// judgeClocks holds the monotonic clock against the wall's, by the limits of mlcommons/inference loadgen/loadgen.cc: off by a thousandth is suspect, by a
+// hundredth invalid. A millisecond is not judged: the two are read one after the other.
+func judgeClocks(ratio, seconds float64, say func(code, format string, args ...any)) (invalid bool) {
+	off := math.Abs(ratio - 1)
+	if off <= 1e-3 || off*seconds < 1e-3 {
+		return false
+	}
+	say("host.clock", "the wall clock advanced %.4f s for each second of the monotonic clock in measure; one of them was set or stopped", ratio)
+	return off > 1e-2
 }
 
 // judgePlacement judges fallback: nothing on the provider asked for is invalid, heavy operators elsewhere are suspect, other nodes are

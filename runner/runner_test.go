@@ -253,11 +253,14 @@ func TestJudge(t *testing.T) {
 		want  string
 		code  string
 	}{
-		"clean":             {results.Trial{}, 0, "valid", ""},
-		"a little late":     {results.Trial{Lateness: map[string]float64{"p99": 0.5e-3}}, 1e-3, "suspect", "host.late"},
-		"late":              {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 1e-3, "invalid", "host.late"},
-		"late for no model": {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
-		"dropped":           {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
+		"clean":                  {results.Trial{}, 0, "valid", ""},
+		"a little late":          {results.Trial{Lateness: map[string]float64{"p99": 0.5e-3}}, 1e-3, "suspect", "host.late"},
+		"late":                   {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 1e-3, "invalid", "host.late"},
+		"late for no model":      {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
+		"a clock that was set":   {results.Trial{Certificate: &results.Certificate{ClockRatio: 1.5}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "invalid", "host.clock"},
+		"a clock that is slewed": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.998}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "suspect", "host.clock"},
+		"a short window":         {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
+		"dropped":                {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
 		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
 			0, "invalid", "provider.none"},
 		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},

@@ -3,11 +3,9 @@ package child
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +39,9 @@ type trial struct {
 	records *loadgen.Records
 	gcStart debug.GCStats
 	before  usageCounters
+	after   usageCounters
+	clocks  [2]clocks // at measure's edges
+	pacing  loadgen.Pacing
 	p50     float64 // latency from due, seconds
 }
 
@@ -143,6 +144,10 @@ func (t *trial) load(ctx context.Context, target *boundTarget) error {
 			return err
 		}
 	}
+	if cfg.Schedule != nil {
+		t.pacing = loadgen.ChoosePacing(t.clock, runtime.NumCPU(), cfg.Workers*max(1, t.config.Threads)+1, t.out.Rate)
+		cfg.Spin = t.pacing.Spin
+	}
 	t.out.Concurrency = cfg.Workers
 	quietGC()
 	outcome, err := loadgen.Run(ctx, cfg, target, records)
@@ -190,9 +195,12 @@ func (t *trial) edge(phase string, at int64) {
 	case "measure":
 		debug.ReadGCStats(&t.gcStart)
 		t.enterAt("measure", at)
+		t.clocks[0] = t.readClocks()
 		t.before = readUsage()
 	case "drain":
 		after := readUsage()
+		t.clocks[1] = t.readClocks()
+		t.after = after
 		t.enterAt("drain", at)
 		var gc debug.GCStats
 		debug.ReadGCStats(&gc)
@@ -239,43 +247,7 @@ func (t *trial) finish(o loadgen.Outcome) {
 	if o.FirstError != nil && o.Counts.Failed > 0 {
 		t.out.Reasons = append(t.out.Reasons, fmt.Sprintf("requests.failed: %d of %d requests failed, the first with: %v", o.Counts.Failed, o.Counts.Scheduled, o.FirstError))
 	}
-	if t.out.Rate > 0 {
-		t.out.Lateness, t.p50 = lateness(t.records)
-	}
-}
-
-// lateness gives quantiles of issued - due over all requests, in seconds, and the median latency from due.
-func lateness(records *loadgen.Records) (late map[string]float64, p50 float64) {
-	var lates, latencies []float64
-	read := records.Reader(1)
-	rows := make([]results.Request, 4096)
-	for {
-		n, _ := read(rows)
-		if n == 0 {
-			break
-		}
-		for _, r := range rows[:n] {
-			if r.Status == results.RequestDropped {
-				continue
-			}
-			lates = append(lates, float64(r.IssuedNS-r.DueNS)/1e9)
-			latencies = append(latencies, float64(r.DoneNS-r.DueNS)/1e9)
-		}
-	}
-	if len(lates) == 0 {
-		return nil, 0
-	}
-	slices.Sort(lates)
-	slices.Sort(latencies)
-	return map[string]float64{"p50": quantile(lates, 0.5), "p99": quantile(lates, 0.99), "max": lates[len(lates)-1]}, quantile(latencies, 0.5)
-}
-
-// quantile is type 7 (numpy's default) on sorted values.
-func quantile(sorted []float64, p float64) float64 {
-	h := p * float64(len(sorted)-1)
-	lo := int(math.Floor(h))
-	hi := min(lo+1, len(sorted)-1)
-	return sorted[lo] + (h-float64(lo))*(sorted[hi]-sorted[lo])
+	t.certify(o)
 }
 
 // boundTarget performs requests on prepared inputs, each worker on its own. A request is a query of one or more samples, which run one

@@ -10,8 +10,9 @@ import (
 
 // usageCounters are this process's own, from its start.
 type usageCounters struct {
-	cpu                   float64 // seconds, user and system
-	majorFaults, switches int64
+	cpu                      float64 // seconds, user and system
+	majorFaults, minorFaults int64
+	switches, voluntary      int64 // of context: involuntary, voluntary
 }
 
 func readUsage() usageCounters {
@@ -19,7 +20,7 @@ func readUsage() usageCounters {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return usageCounters{}
 	}
-	return usageCounters{cpu: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, majorFaults: u.Majflt, switches: u.Nivcsw}
+	return usageCounters{cpu: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, majorFaults: u.Majflt, minorFaults: u.Minflt, switches: u.Nivcsw, voluntary: u.Nvcsw}
 }
 
 // peakRSS is VmHWM in bytes: the most memory that this process has had resident; 0 where the kernel does not say.

@@ -3,8 +3,9 @@
 package child
 
 type usageCounters struct {
-	cpu                   float64
-	majorFaults, switches int64
+	cpu                      float64
+	majorFaults, minorFaults int64
+	switches, voluntary      int64
 }
 
 func readUsage() usageCounters { return usageCounters{} }
