@@ -3,10 +3,8 @@ package onnx
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -272,46 +270,4 @@ func TestSaveRefusesItsOwnFile(t *testing.T) {
 	if err := m.Save(m.Path()); err == nil || !strings.Contains(err.Error(), "choose another") {
 		t.Errorf("%v", err)
 	}
-}
-
-func FuzzOpen(f *testing.F) {
-	b, _ := proto.Marshal(small())
-	f.Add(b)
-	f.Add(b[:len(b)/2])
-	f.Add(append(b, b...))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		path := filepath.Join(t.TempDir(), "m.onnx")
-		if err := os.WriteFile(path, file, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		m, err := Open(path)
-		if err != nil {
-			return
-		}
-		defer m.Close()
-		m.EachTensor(func(p *onnxpb.TensorProto) {
-			if v, err := m.Tensor(p); err == nil && len(v.Data) > 8*len(file) && v.DType != tensor.String {
-				t.Errorf("%d bytes out of a file of %d", len(v.Data), len(file))
-			}
-		})
-		problem := m.Check()
-		for i, where := range []External{ExternalNever, ExternalAlways} {
-			out := filepath.Join(t.TempDir(), fmt.Sprint(i, ".onnx"))
-			if err := m.SaveExternal(out, where); err != nil {
-				t.Fatalf("a model that opens can be saved: %v", err)
-			}
-			again, err := Open(out)
-			if err != nil {
-				t.Fatalf("what was saved opens: %v", err)
-			}
-			a, b := m.Info(), again.Info()
-			if a.External, b.External = nil, nil; !reflect.DeepEqual(a, b) {
-				t.Errorf("%+v\n%+v", a, b)
-			}
-			if now := again.Check(); (problem == nil) != (now == nil) {
-				t.Errorf("%v, and after saving %v", problem, now)
-			}
-			again.Close()
-		}
-	})
 }
