@@ -55,17 +55,17 @@ func (a Arrivals) Schedule(warmup, measure time.Duration) (Schedule, error) {
 		return nil, err
 	}
 	s := make(Schedule, 0, int(n+4*math.Sqrt(n))+16)
-	horizon := float64(warmup + measure)
 	walk := walker{pieces: pieces}
 	for {
-		due, ok := walk.at(next())
-		if !ok || due >= horizon {
+		at, ok := walk.at(next())
+		due := int64(math.Round(at))
+		if !ok || due >= int64(warmup+measure) {
 			break
 		}
 		if len(s) == maxScheduled {
 			return nil, fmt.Errorf("the rate asks for more than %d requests; lower it or the duration", maxScheduled)
 		}
-		s = append(s, int64(math.Round(due)))
+		s = append(s, due)
 	}
 	if a.Normalize {
 		s.normalize(int64(warmup), a.Rate, measure)
