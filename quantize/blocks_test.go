@@ -113,7 +113,7 @@ func TestBlocksAreThoseOfTheReference(t *testing.T) {
 	for _, g := range golden.Matrices {
 		t.Run(g.name(), func(t *testing.T) {
 			var got blocked
-			if err := g.layout().quantize(hashedMatrix(g.Rows, g.Columns, g.Seed, g.Kind), &got); err != nil {
+			if err := g.layout().quantize(hashedMatrix(g.Rows, g.Columns, g.Seed, g.Kind), &got, nil); err != nil {
 				t.Fatal(err)
 			}
 			g.Codes.holds(t, "codes", got.codes, nil)
@@ -147,7 +147,7 @@ func TestBlocksAlongRowsAreThoseDownColumns(t *testing.T) {
 				turned[i%columns*rows+i/columns] = x
 			}
 			var a, b blocked
-			if err := errors.Join(down.quantize(values, &a), along.quantize(turned, &b)); err != nil {
+			if err := errors.Join(down.quantize(values, &a, nil), along.quantize(turned, &b, nil)); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(a.codes, b.codes) || !bytes.Equal(a.zeros, b.zeros) || !bytes.Equal(floatBytes(a.scales), floatBytes(b.scales)) {
@@ -204,7 +204,7 @@ func TestCodesStandForValuesWithinAStep(t *testing.T) {
 						rows: 75, columns: 51, down: down, inPlace: r != zeroFirst}
 					values := hashedMatrix(l.rows, l.columns, 9, "normal")
 					var b blocked
-					if err := l.quantize(values, &b); err != nil {
+					if err := l.quantize(values, &b, nil); err != nil {
 						t.Fatal(err)
 					}
 					const steps = 1.01 // half a step of rounding, and as much of the zero point's or of the extreme that saturates
@@ -232,7 +232,7 @@ func TestBlocksRefuseWhatHasNoScale(t *testing.T) {
 				values := hashedMatrix(40, 40, 1, "normal")
 				values[777] = bad
 				var b blocked
-				if err := l.quantize(values, &b); !errors.Is(err, errNotFinite) {
+				if err := l.quantize(values, &b, nil); !errors.Is(err, errNotFinite) {
 					t.Errorf("%s by %s: error %v", name, method, err)
 				}
 			}
@@ -240,7 +240,7 @@ func TestBlocksRefuseWhatHasNoScale(t *testing.T) {
 	}
 	l := &blockLayout{blockFormat: blockFormat{bits: 4, block: 16, fit: fitters[WeightNearest]}, rows: 1, columns: 2}
 	var b blocked
-	if err := l.quantize([]float32{3e38, -3e38}, &b); err == nil {
+	if err := l.quantize([]float32{3e38, -3e38}, &b, nil); err == nil {
 		t.Error("a range wider than a float32 has a scale")
 	}
 }
@@ -250,7 +250,7 @@ func squaredError(t *testing.T, l blockLayout, values []float32, method string) 
 	t.Helper()
 	l.fit = fitters[method]
 	var b blocked
-	if err := l.quantize(values, &b); err != nil {
+	if err := l.quantize(values, &b, nil); err != nil {
 		t.Fatal(err)
 	}
 	for i, x := range l.unpacked(&b) {
@@ -310,12 +310,45 @@ func BenchmarkBlocks(b *testing.B) {
 					var made blocked
 					b.SetBytes(4 * rows * columns)
 					for b.Loop() {
-						if err := l.quantize(values, &made); err != nil {
+						if err := l.quantize(values, &made, nil); err != nil {
 							b.Fatal(err)
 						}
 					}
 				})
 			}
+		}
+	}
+}
+
+// A large matrix is read in slabs; each is done with before the next, and the blocks are those of its rows.
+func TestLargeMatrixIsReadInSlabs(t *testing.T) {
+	const columns = 2051
+	rows := slab/(4*columns)*2 + 37
+	values := make([]float32, rows*columns)
+	x := uint32(1)
+	for i := range values {
+		x = x*1664525 + 1013904223
+		values[i] = float32(int32(x)>>8) / (1 << 20)
+	}
+	l := blockLayout{blockFormat: blockFormat{bits: 4, block: 16, fit: fitters[WeightNearest]}, rows: rows, columns: columns, down: true}
+	var whole, part blocked
+	calls := 0
+	if err := l.quantize(values, &whole, func() { calls++ }); err != nil {
+		t.Fatal(err)
+	}
+	if calls < 3 {
+		t.Errorf("done was called %d times for %d slabs", calls, 3)
+	}
+	top := rows / 32 * 16 // whole blocks, in the middle of a slab
+	few := l
+	few.rows = 48
+	if err := few.quantize(values[top*columns:(top+48)*columns], &part, nil); err != nil {
+		t.Fatal(err)
+	}
+	for lane := range columns {
+		a := whole.codes[(lane*l.blocks()+top/16)*l.blob():][:3*l.blob()]
+		if b := part.codes[lane*3*l.blob():][:3*l.blob()]; !bytes.Equal(a, b) {
+			t.Fatalf("column %d has codes %x, and by itself %x", lane, a, b)
 		}
 	}
 }

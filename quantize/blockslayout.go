@@ -75,8 +75,12 @@ func (l *blockLayout) scaleAt(lane, block int) int {
 	return lane*l.blocks() + block
 }
 
-// quantize makes the codes, scales and zero points of a matrix of rows by columns, on all cores.
-func (l *blockLayout) quantize(values []float32, into *blocked) error {
+// slab is how many bytes of values are read between two calls of done.
+const slab = 32 << 20
+
+// quantize makes the codes, scales and zero points of a matrix of rows by columns, on all cores. It reads the values from the first to the last,
+// and calls done, where not nil, when those read so far will not be read again.
+func (l *blockLayout) quantize(values []float32, into *blocked, done func()) error {
 	if len(values) != l.rows*l.columns {
 		return fmt.Errorf("%d values for a matrix of %d by %d", len(values), l.rows, l.columns)
 	}
@@ -87,25 +91,35 @@ func (l *blockLayout) quantize(values []float32, into *blocked) error {
 		into.zeros = resized(into.zeros, l.scaleCount())
 	}
 	clear(into.codes)
-	var mu sync.Mutex
-	var problem error
-	n, work := l.lanes(), l.along
+	n, unit, work := l.lanes(), l.columns, l.along
 	if l.down {
-		n, work = l.blocks(), l.downwards
+		n, unit, work = l.blocks(), l.columns*l.block, l.downwards
 	}
 	// By pairs, because two lanes of odd length share a byte in place.
-	parallel(n, 2, func(from, to int) {
-		if err := work(values, into, from, to); err != nil {
+	step := max(slab/(4*unit), 2) &^ 1
+	for first := 0; first < n; first += step {
+		if err := l.parallel(first, min(first+step, n), func(from, to int) error { return work(values, into, from, to) }); err != nil {
+			return err
+		}
+		if done != nil {
+			done()
+		}
+	}
+	l.packZeros(into)
+	return nil
+}
+
+// parallel does the work from first to last on all cores, and gives one of its errors.
+func (l *blockLayout) parallel(first, last int, work func(from, to int) error) (problem error) {
+	var mu sync.Mutex
+	parallel(last-first, 2, func(from, to int) {
+		if err := work(first+from, first+to); err != nil {
 			mu.Lock()
 			problem = err
 			mu.Unlock()
 		}
 	})
-	if problem != nil {
-		return problem
-	}
-	l.packZeros(into)
-	return nil
+	return problem
 }
 
 // signed says whether codes are stored as signed integers.

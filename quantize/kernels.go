@@ -57,13 +57,15 @@ func parallel(n, grain int, do func(from, to int)) {
 // littleEndian says whether floats in memory have the bytes that they have in a model file.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// floatsIn views a model's raw float32 data as values, without a copy where the machine's floats have the same bytes. Processors that
-// cannot read a float32 at an odd address get a copy, too.
+// unaligned says whether the processor reads a float32 at any address. Tensors stand at any address of a model file.
+var unaligned = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
+
+// floatsIn views a model's raw float32 data as values, without a copy where the machine can read it as it is.
 func floatsIn(raw []byte) []float32 {
 	if len(raw) < 4 {
 		return nil
 	}
-	if at := unsafe.Pointer(&raw[0]); littleEndian && uintptr(at)%unsafe.Alignof(float32(0)) == 0 {
+	if at := unsafe.Pointer(&raw[0]); littleEndian && (unaligned || uintptr(at)%unsafe.Alignof(float32(0)) == 0) {
 		return unsafe.Slice((*float32)(at), len(raw)/4)
 	}
 	out := make([]float32, len(raw)/4)

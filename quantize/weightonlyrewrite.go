@@ -301,11 +301,12 @@ func (c *blockedCache) of(p *blockedNode) (*blocked, error) {
 		return &c.made, nil
 	}
 	c.valid = false
-	t, err := c.model.Tensor(p.source)
+	raw, release, err := c.model.View(p.source)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.layout.quantize(floatsIn(t.Data), &c.made); err != nil {
+	defer release()
+	if err := p.layout.quantize(floatsIn(raw), &c.made, release); err != nil {
 		return nil, err
 	}
 	if p.factor != 1 {
