@@ -41,6 +41,7 @@ type Result struct {
 	Warnings      []string       `json:"warnings"`
 	Ranges        Ranges         `json:"-"`
 	ExamplesCount int            `json:"examples"`
+	Sensitivity   []UnitScore    `json:"sensitivity,omitempty"` // of all units, where Options.KeepFloat asks for it; the first of them stayed float
 }
 
 // NodeCounts counts the nodes of the prepared graph; those within other nodes' graphs are not looked at.
@@ -64,8 +65,9 @@ type ByteCounts struct {
 
 // Times are what the steps took.
 type Times struct {
-	Calibrate float64 `json:"calibrate"`
-	Quantize  float64 `json:"quantize"`
+	Calibrate   float64 `json:"calibrate"`
+	Sensitivity float64 `json:"sensitivity,omitempty"`
+	Quantize    float64 `json:"quantize"`
 }
 
 // job is one scheme at work on one model: what it will do is decided when it is made, before any number is known.
@@ -124,6 +126,11 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Fused: map[string]int{}, Warnings: []string{}}
 	if _, res.Bytes.Before, err = src.Identity(); err != nil {
 		return nil, err
+	}
+	if q.Options.KeepFloat != 0 {
+		if err := q.keepWorst(ctx, be, m, dir, res); err != nil {
+			return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		}
 	}
 	j, err := newJob(m, q.Options)
 	if err != nil {

@@ -1,0 +1,310 @@
+package quantize
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"assay/backend"
+	"assay/onnx"
+)
+
+// Ranking says what each unit of a model costs in quality when it alone is quantized.
+type Ranking struct {
+	Model    string      `json:"model"`
+	Scheme   string      `json:"scheme"`
+	Units    []UnitScore `json:"units"`    // those that the scheme can quantize; the most sensitive first, equals in the order of the graph
+	Examples int         `json:"examples"` // on which outputs were compared
+	Seconds  float64     `json:"seconds"`
+}
+
+// scored is on how many examples units are compared at most: their order settles long before the last digits of their figures do, and each
+// unit costs a run of every example.
+const scored = 32
+
+// Sensitivity ranks the units of a model by the error of its outputs when one of them is quantized, as q.Options say, in the otherwise
+// float model; both are prepared alike. Nothing is written at q.Out. Ranges are computed once, for all units. Units are tried one after
+// another, a session at a time, so memory holds the model twice and does not grow with units or examples; the disk holds two copies of
+// the model. It takes about as long as running the examples once for each unit. An error leaves nothing behind.
+func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, error) {
+	src, err := onnx.Open(q.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if src.Info().Quantized {
+		return nil, fmt.Errorf("model %s is quantized already; start from its float form", q.Model)
+	}
+	dir, err := os.MkdirTemp("", "assay-sensitivity")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	m, err := prepared(ctx, be, src, q.Options, dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	defer m.Close()
+	r, err := newRanker(be, &q, m, dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	ranking, err := r.rank(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	return ranking, nil
+}
+
+// keepWorst ranks the units of a prepared model and has those that cost the most left float by what follows. Ranges that the ranking needed
+// are not computed again.
+func (q *Request) keepWorst(ctx context.Context, be backend.Backend, m *onnx.Model, dir string, res *Result) error {
+	if q.Options.KeepFloat < 0 {
+		return fmt.Errorf("%d units cannot be kept float; want a positive number", q.Options.KeepFloat)
+	}
+	r, err := newRanker(be, q, m, dir)
+	if err != nil {
+		return err
+	}
+	ranking, err := r.rank(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(ranking.Units); n <= q.Options.KeepFloat {
+		return fmt.Errorf("it has %d units that %s can quantize, so keeping %d float would leave none", n, q.Options.Scheme, q.Options.KeepFloat)
+	}
+	q.Options.float = map[string]string{}
+	for i, u := range ranking.Units[:q.Options.KeepFloat] {
+		for _, key := range u.keys {
+			q.Options.float[key] = fmt.Sprintf("it is in unit %s, number %d in sensitivity", u.Name, i+1)
+		}
+	}
+	res.Sensitivity, res.Seconds.Sensitivity = ranking.Units, ranking.Seconds-r.seen.Seconds.Calibrate
+	res.Seconds.Calibrate, res.ExamplesCount = r.seen.Seconds.Calibrate, r.seen.ExamplesCount
+	if r.ranges == nil {
+		return nil
+	}
+	return r.with(q.Options, func(_ *onnx.Model, j job) error {
+		q.Ranges = r.rangesOf(j.(*staticInt8))
+		return nil
+	})
+}
+
+// ranker tries the units of one model.
+type ranker struct {
+	be      backend.Backend
+	q       *Request
+	dir     string // for the float model, and those that are tried
+	units   []Unit
+	ranges  Ranges // of all activations that some unit quantizes; nil for schemes that need none
+	seen    Result // what calibration noted
+	outputs *reference
+}
+
+func newRanker(be backend.Backend, q *Request, prepared *onnx.Model, dir string) (*ranker, error) {
+	if q.Options.Scheme == SchemeFP16 {
+		return nil, errors.New("scheme fp16 changes whole graphs, so its units cannot be ranked; keep nodes float by name or type")
+	}
+	if q.Examples == nil {
+		return nil, errors.New("ranking units needs examples that their outputs are compared on")
+	}
+	r := &ranker{be: be, q: q, dir: dir}
+	if err := prepared.Save(r.float()); err != nil {
+		return nil, err
+	}
+	m, err := onnx.Open(r.float())
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	liftConstants(m)
+	r.units = Units(m)
+	return r, nil
+}
+
+// float is the prepared model's file.
+func (r *ranker) float() string { return filepath.Join(r.dir, "float.onnx") }
+
+// with opens the prepared model anew and makes a job of it.
+func (r *ranker) with(o Options, use func(*onnx.Model, job) error) error {
+	m, err := onnx.Open(r.float())
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	j, err := newJob(m, o)
+	if err != nil {
+		return err
+	}
+	return use(m, j)
+}
+
+// alone are the options that quantize one unit.
+func (r *ranker) alone(u *Unit) Options {
+	o := r.q.Options
+	o.float = map[string]string{}
+	for i := range r.units {
+		if other := &r.units[i]; other.Name != u.Name {
+			for _, key := range other.keys {
+				o.float[key] = "another unit is tried"
+			}
+		}
+	}
+	return o
+}
+
+func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
+	begun := time.Now()
+	candidates, err := r.candidates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.be.Open(ctx, r.float(), backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	if err != nil {
+		return nil, fmt.Errorf("open the float model: %w", err)
+	}
+	defer s.Close()
+	r.outputs = &reference{session: s, examples: r.q.Examples}
+	ranking := &Ranking{Model: r.q.Model, Scheme: r.q.Options.Scheme}
+	scoring, said := time.Now(), time.Time{}
+	for i, u := range candidates {
+		score, examples, err := r.try(ctx, u)
+		if err != nil {
+			return nil, fmt.Errorf("unit %s: %w", u.Name, err)
+		}
+		ranking.Units, ranking.Examples = append(ranking.Units, *score), examples
+		if time.Since(said) >= 2*time.Second && r.q.Progress != nil {
+			said = time.Now()
+			left := time.Since(scoring) / time.Duration(i+1) * time.Duration(len(candidates)-i-1)
+			r.q.Progress(fmt.Sprintf("sensitivity of %d of %d units, %s left", i+1, len(candidates), left.Round(time.Second)))
+		}
+	}
+	slices.SortStableFunc(ranking.Units, func(a, b UnitScore) int { return cmp.Compare(a.order(), b.order()) })
+	ranking.Seconds = time.Since(begun).Seconds()
+	return ranking, nil
+}
+
+// candidates are the units of which the scheme quantizes something. Their activations are calibrated together.
+func (r *ranker) candidates(ctx context.Context) ([]*Unit, error) {
+	var out []*Unit
+	var needs []string
+	for i := range r.units {
+		u := &r.units[i]
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		err := r.with(r.alone(u), func(_ *onnx.Model, j job) error {
+			if j.nothing() != "" {
+				return nil
+			}
+			out = append(out, u)
+			if s, ok := j.(*staticInt8); ok {
+				needs = append(needs, s.activations...)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	whole := r.q.Options
+	whole.float = nil
+	return out, r.with(whole, func(_ *onnx.Model, j job) error {
+		if why := j.nothing(); why != "" {
+			return fmt.Errorf("nothing can be quantized: %s", why)
+		}
+		if s, ok := j.(*staticInt8); ok {
+			return r.calibrate(ctx, s, needs)
+		}
+		return nil
+	})
+}
+
+// calibrate computes the ranges of what the whole model and its units quantize, less those that are given.
+func (r *ranker) calibrate(ctx context.Context, s *staticInt8, needs []string) error {
+	r.ranges = Ranges{}
+	if r.q.Ranges != nil {
+		if err := s.calibrate(ctx, r.be, r.q, &r.seen); err != nil {
+			return err // they name what is not quantized
+		}
+		maps.Copy(r.ranges, r.q.Ranges)
+	}
+	var missing []string
+	listed := map[string]bool{}
+	for _, name := range slices.Concat(s.activations, needs) {
+		if _, given := r.ranges[name]; !given && !listed[name] {
+			listed[name] = true
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	s.activations = missing
+	q := *r.q
+	q.Ranges = nil
+	if err := s.calibrate(ctx, r.be, &q, &r.seen); err != nil {
+		return err
+	}
+	maps.Copy(r.ranges, r.seen.Ranges)
+	return nil
+}
+
+// rangesOf are the ranges of what a job quantizes.
+func (r *ranker) rangesOf(s *staticInt8) Ranges {
+	out := Ranges{}
+	for _, name := range s.activations {
+		if v, ok := r.ranges[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// try quantizes one unit and compares outputs. It says on how many examples.
+func (r *ranker) try(ctx context.Context, u *Unit) (*UnitScore, int, error) {
+	path := filepath.Join(r.dir, "unit.onnx")
+	defer os.Remove(path)
+	defer os.Remove(path + ".data")
+	err := r.with(r.alone(u), func(m *onnx.Model, j job) error {
+		if s, ok := j.(*staticInt8); ok {
+			s.ranges = r.rangesOf(s)
+		}
+		if err := j.rewrite(&Result{}); err != nil {
+			return err
+		}
+		return m.Save(path)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	s, err := r.be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the model with it quantized: %w", err)
+	}
+	defer s.Close()
+	c := newUnitComparison(s.Outputs())
+	for i := 0; i < scored; i++ {
+		feeds, want, more, err := r.outputs.of(ctx, i)
+		if err != nil {
+			return nil, 0, fmt.Errorf("example %d: %w", i, err)
+		}
+		if !more {
+			break
+		}
+		got, err := s.Run(ctx, feeds)
+		if err != nil {
+			return nil, 0, fmt.Errorf("example %d: %w", i, err)
+		}
+		if err := c.add(want, got); err != nil {
+			return nil, 0, fmt.Errorf("example %d: %w", i, err)
+		}
+	}
+	return c.score(*u), c.examples, nil
+}
