@@ -17,7 +17,7 @@ const asProgram = "ASSAY_TEST_AS_PROGRAM"
 
 // TestMain lets the test binary stand in for assay, in scripts and as its own child processes.
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && slices.Contains([]string{"trial", "sampler", "check-worker"}, os.Args[1]) {
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && slices.Contains([]string{"trial", "sampler", "check-worker", "verify-worker"}, os.Args[1]) {
 		main() // a test that calls run in this process starts this binary as its child
 	}
 	testscript.Main(m, map[string]func(){"assay": main})
