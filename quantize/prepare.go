@@ -76,14 +76,18 @@ func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Option
 	if err != nil {
 		return nil, err
 	}
-	defer m.Close()
 	// The runtime does not fold what a caller may replace: weights are no inputs. Below version 4 they must be.
 	m.Proto.Graph.Input, m.Proto.IrVersion = m.Inputs(), max(m.Proto.IrVersion, 4)
 	if old {
 		if err := convert(ctx, be, m, dir); err != nil {
+			m.Close()
 			return nil, err
 		}
 	}
+	if !needsFolding(m, o) {
+		return m, nil
+	}
+	defer m.Close()
 	return fold(ctx, be, m, dir)
 }
 

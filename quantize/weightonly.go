@@ -79,6 +79,22 @@ func newWeightOnly(m *onnx.Model, o Options) (*weightOnly, error) {
 	return w, nil
 }
 
+// foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
+const foldedBytes = 500e6
+
+// needsFolding says whether a scheme gains by constants folded into weights. The weight-only schemes take weights as they are stored, and of
+// large models more memory would be lost than is gained.
+func needsFolding(m *onnx.Model, o Options) bool {
+	if o.Scheme != SchemeInt4Weight && o.Scheme != SchemeInt8Weight {
+		return true
+	}
+	var size int64
+	for _, t := range m.Proto.Graph.Initializer {
+		size += byteSize(t)
+	}
+	return size <= foldedBytes
+}
+
 // blockedTypes checks the operator types that were asked for. Convolutions have no blocked form and are no mistake: they are among the types
 // that stand for none.
 func blockedTypes(asked map[string]bool) (map[string]bool, error) {
