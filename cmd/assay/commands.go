@@ -20,6 +20,7 @@ func commands(a *app) []*cobra.Command {
 		newVerifyWorkerCmd(a),
 		newTrialCmd(a),
 		newSamplerCmd(a),
+		newSelftestCmd(a),
 		newVersionCmd(a),
 	}
 }

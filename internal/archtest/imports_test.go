@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"results/report":      {"results"},
 	"results/export":      {"results"},
 	"deploy/grafana":      {"runner/live", "results/export"},
+	"selftest":            {"loadgen", "results", "results/stats"},
 	"runner":              {"backend", "loadgen", "profiler", "results", "runner/child"},
 	"runner/child":        {"backend", "loadgen", "results", "tensor"},
 	"runner/live":         {"loadgen", "results", "runner/child"},

@@ -1,0 +1,282 @@
+package selftest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"assay/loadgen"
+	"assay/results"
+	"assay/results/stats"
+)
+
+// statistics are spot checks of what every report is computed with, against tabled values.
+func (t *tester) statistics() ([]Check, error) {
+	early := Check{Name: "statistics.early_stopping", Expected: "64, 662, 12571 requests (MLPerf's table)", Verdict: Pass}
+	p90, p99, many := stats.MLPerf(0.9).Needed(1), stats.MLPerf(0.99).Needed(1), stats.MLPerf(0.99).Needed(100)
+	if early.Measured = fmt.Sprintf("%d, %d, %d requests", p90, p99, many); p90 != 64 || p99 != 662 || many != 12571 {
+		early.Verdict = Fail
+	}
+	q := stats.Quantile([]float64{1, 2, 3, 4, 10}, 0.9)
+	rng := rand.New(rand.NewPCG(1, 1))
+	accepted, runs := 0, 200
+	for range runs {
+		if stats.BatchMeans(exponentials(rng, 20_000), 0.99, math.Log(100)).Verdict == stats.VerdictPass {
+			accepted++
+		}
+	}
+	return []Check{
+		within("statistics.quantile", q, 7.6, 1e-12, "(type 7)", 1),
+		early,
+		atMost("statistics.false_acceptance", float64(accepted)/float64(runs), 0.05, "% of boundary cases (nominal 1)", 100),
+	}, nil
+}
+
+func exponentials(rng *rand.Rand, n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = rng.ExpFloat64()
+	}
+	return out
+}
+
+// schedules draws Poisson arrivals and looks for the exponential law.
+func (t *tester) schedules() ([]Check, error) {
+	const rate = 1000.0
+	s, err := loadgen.Poisson(1, rate, 100*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	gaps := make([]float64, len(s))
+	last := int64(0)
+	for i, due := range s {
+		gaps[i], last = float64(due-last)/1e9*rate, due
+	}
+	slices.Sort(gaps)
+	worst, n := 0.0, float64(len(gaps))
+	for i, gap := range gaps {
+		f := 1 - math.Exp(-gap)
+		worst = max(worst, math.Abs(f-float64(i)/n), math.Abs(f-float64(i+1)/n))
+	}
+	return []Check{atMost("schedule.poisson", worst*math.Sqrt(n), 1.63, "(Kolmogorov-Smirnov, 1 % level)", 1)}, nil
+}
+
+// null measures what the generator itself costs.
+func (t *tester) null() ([]Check, error) {
+	const n = 2_000_000
+	var before, after runtime.MemStats
+	cfg := loadgen.Config{Duration: time.Hour, Requests: n}
+	runtime.ReadMemStats(&before)
+	o, rows, err := t.load(cfg, nothing{})
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		return nil, err
+	}
+	perRequest := float64(o.MeasureEnd-o.MeasureStart) / float64(len(rows))
+	// The rows themselves are read into one slice; what a request allocates would show beside it.
+	allocations := float64(after.Mallocs-before.Mallocs) / float64(len(rows))
+	cfg.AtOnce = true
+	o, rows, err = t.load(cfg, nothing{})
+	if err != nil {
+		return nil, err
+	}
+	rate := float64(len(rows)) / (float64(o.MeasureEnd-o.MeasureStart) / 1e9)
+	offline := Check{Name: "null.offline_rate", Measured: number(rate/1e6) + " million requests/s", Expected: "at least 2", Verdict: Pass}
+	if rate < 2e6 {
+		offline.Verdict = Suspect
+		offline.Why = "this processor is slow, or something else runs on it"
+	}
+	closed := atMost("null.closed_loop", perRequest, 150, "ns a request, stamps and record included", 1)
+	if closed.Verdict == Fail {
+		closed.Verdict, closed.Why = Suspect, "this processor is slow, or something else runs on it"
+	}
+	return []Check{closed, offline, atMost("null.allocations", allocations, 0.001, "a request", 1)}, nil
+}
+
+// fidelity sends a schedule to nothing and looks how late requests are issued.
+func (t *tester) fidelity() ([]Check, error) {
+	var checks []Check
+	for _, rate := range []float64{200, 2000} {
+		length := t.o.length(2 * time.Second)
+		s, err := loadgen.Poisson(2, rate, length)
+		if err != nil {
+			return nil, err
+		}
+		clock := loadgen.NewThreadClock()
+		pacing := loadgen.ChoosePacing(clock, t.o.Cores, 2, rate)
+		_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: length, Clock: clock, Spin: pacing.Spin}, nothing{})
+		if err != nil {
+			return nil, err
+		}
+		late := column(rows, func(r results.Request) int64 { return r.IssuedNS - r.DueNS })
+		p50, p99 := 1e-6, 100e-6
+		if pacing.Spin == 0 {
+			p50, p99 = 150e-6, 1.3e-3
+		}
+		for _, c := range []Check{
+			atMost(fmt.Sprintf("schedule.lateness_p50.%g", rate), stats.Quantile(late, 0.5), p50, "us", 1e6),
+			atMost(fmt.Sprintf("schedule.lateness_p99.%g", rate), stats.Quantile(late, 0.99), p99, "us", 1e6),
+		} {
+			if c.Verdict == Fail {
+				c.Verdict, c.Why = Suspect, "the host is busy: open loads will be called suspect or invalid here; "+pacing.Why
+			}
+			checks = append(checks, c)
+		}
+		sent := Check{Name: fmt.Sprintf("schedule.sent.%g", rate), Measured: fmt.Sprintf("%d requests", len(rows)), Expected: fmt.Sprint(len(s)), Verdict: Pass}
+		if len(rows) != len(s) {
+			sent.Verdict = Fail
+		}
+		checks = append(checks, sent)
+	}
+	return checks, nil
+}
+
+// column gives one difference of every row in seconds, ascending.
+func column(rows []results.Request, of func(results.Request) int64) []float64 {
+	out := make([]float64, len(rows))
+	for i, r := range rows {
+		out[i] = float64(of(r)) / 1e9
+	}
+	slices.Sort(out)
+	return out
+}
+
+// stall plants a stop of half a second into an even load. For a rate r, service s, load rho = r s, stall D and window T the quantile p of latency is
+// D - (1-p) T (1-rho) + s, and r D / (1-rho) requests are late; measured from send, p99 would stay at s.
+func (t *tester) stall() ([]Check, error) {
+	const rate, service, stall, window = 200.0, 1e-3, 0.5, 10.0
+	rho := rate * service
+	s, err := loadgen.Constant(rate, time.Duration(window*1e9))
+	if err != nil {
+		return nil, err
+	}
+	target := &targetFunc{do: func(n int) time.Duration {
+		if n == 1000 {
+			return time.Duration((service + stall) * 1e9)
+		}
+		return time.Duration(service * 1e9)
+	}}
+	_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: time.Duration(window * 1e9)}, target)
+	if err != nil {
+		return nil, err
+	}
+	latency := column(rows, func(r results.Request) int64 { return r.DoneNS - r.DueNS })
+	served := column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS })
+	quantile := func(p float64) float64 { return stall - (1-p)*window*(1-rho) + service }
+	// Of the requests behind the stall those that wait longer than 30 ms are counted: a shorter wait may be the host's.
+	const floor = 30e-3
+	late := 0
+	for _, l := range latency {
+		if l > floor {
+			late++
+		}
+	}
+	affected := rate * (stall + service - floor) / (1 - rho)
+	return []Check{
+		within("stall.latency_p99", stats.Quantile(latency, 0.99), quantile(0.99), 0.02*quantile(0.99)+2e-3, "ms", 1e3),
+		within("stall.latency_p99.9", stats.Quantile(latency, 0.999), quantile(0.999), 0.02*quantile(0.999)+2e-3, "ms", 1e3),
+		within("stall.affected", float64(late), affected, 0.03*affected, "requests", 1),
+		within("stall.service_p99", stats.Quantile(served, 0.99), service, 1e-3, "ms", 1e3),
+	}, nil
+}
+
+// queue drives M/M/1 and compares each wait with that of the ideal queue which serves in the times that were measured, and the mean with
+// the closed form 1/(mu - lambda).
+func (t *tester) queue() ([]Check, error) {
+	const mean, rho = 1e-3, 0.5
+	length := t.o.length(6 * time.Second)
+	s, err := loadgen.Poisson(3, rho/mean, length)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: length}, &targetFunc{do: func(int) time.Duration { return time.Duration(rng.ExpFloat64() * mean * 1e9) }})
+	if err != nil {
+		return nil, err
+	}
+	oracle := loadgen.NewOracle(1)
+	beyond := column(rows, func(r results.Request) int64 {
+		return r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS)
+	})
+	sojourn := 0.0
+	for _, r := range rows {
+		sojourn += float64(r.DoneNS-r.DueNS) / 1e9 / float64(len(rows))
+	}
+	// The variance of the mean wait of n requests of M/M/1 is about rho (2 + 5 rho - 4 rho^2 + rho^3) / ((1-rho)^4 n mu^2) (D. J. Daley 1968); that
+	// of the services comes to it.
+	n := float64(len(rows))
+	se := mean * math.Sqrt((rho*(2+5*rho-4*rho*rho+rho*rho*rho)/math.Pow(1-rho, 4)+1)/n)
+	closed := within("queue.mean_latency", sojourn, mean/(1-rho), 4*se+200e-6, "ms (M/M/1, 4 standard errors)", 1e3)
+	median := atMost("queue.unexplained_p50", stats.Quantile(beyond, 0.5), 200e-6, "us beyond the ideal queue", 1e6)
+	tail := atMost("queue.unexplained_p99", stats.Quantile(beyond, 0.99), 2e-3, "us beyond the ideal queue", 1e6)
+	checks := []Check{closed, median, tail}
+	for i := range checks {
+		if checks[i].Verdict == Fail && checks[i].Name != closed.Name {
+			checks[i].Verdict, checks[i].Why = Suspect, "the host delays this process"
+		}
+	}
+	return checks, nil
+}
+
+// recorder compares a service of 1 ms under the generator with a plain loop of it.
+func (t *tester) recorder() ([]Check, error) {
+	var ratios []float64
+	for range 5 {
+		target := &targetFunc{do: func(int) time.Duration { return time.Millisecond }}
+		plain := make([]float64, 200)
+		for i := range plain {
+			begun := time.Now()
+			_ = target.Do(0, 0)
+			plain[i] = time.Since(begun).Seconds()
+		}
+		slices.Sort(plain)
+		_, rows, err := t.load(loadgen.Config{Duration: time.Hour, Requests: 200}, target)
+		if err != nil {
+			return nil, err
+		}
+		recorded := column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS })
+		ratios = append(ratios, stats.Quantile(recorded, 0.5)/stats.Quantile(plain, 0.5)-1)
+	}
+	slices.Sort(ratios)
+	return []Check{atMost("recorder.cost", ratios[len(ratios)/2], 0.001, "% of a 1 ms service's median", 100)}, nil
+}
+
+// sampler compares the p99 of a service of 1 ms with a sampler beside it and without, in alternating pairs.
+func (t *tester) sampler() ([]Check, error) {
+	if t.o.Sampler == nil {
+		return nil, nil
+	}
+	pairs := 5
+	if t.o.Full {
+		pairs = 20
+	}
+	var ratios []float64
+	for range pairs {
+		var p99 [2]float64
+		for side := range p99 {
+			stop := func() {}
+			if side == 1 {
+				var err error
+				if stop, err = t.o.Sampler(); err != nil {
+					return nil, err
+				}
+			}
+			_, rows, err := t.load(loadgen.Config{Duration: 400 * time.Millisecond}, &targetFunc{do: func(int) time.Duration { return time.Millisecond }})
+			stop()
+			if err != nil {
+				return nil, err
+			}
+			p99[side] = stats.Quantile(column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS }), 0.99)
+		}
+		ratios = append(ratios, p99[1]/p99[0]-1)
+	}
+	slices.Sort(ratios)
+	c := atMost("sampler.cost", ratios[len(ratios)/2], 0.01, "% of a 1 ms service's p99 (median of pairs)", 100)
+	if c.Verdict == Fail {
+		c.Verdict, c.Why = Suspect, "the sampler takes a core from the load; fewer samples (--sample-every) cost less"
+	}
+	return []Check{c}, nil
+}

@@ -1,0 +1,60 @@
+package selftest
+
+import (
+	"testing"
+	"time"
+
+	"assay/loadgen"
+	"assay/results"
+	"assay/results/stats"
+)
+
+// TestFromSendWouldMissTheStall is the negative control of the stall's check: measured from when a request was sent, as most tools do, p99
+// stays at the service time.
+func TestFromSendWouldMissTheStall(t *testing.T) {
+	te := &tester{ctx: t.Context(), o: Options{Cores: 2}, dir: t.TempDir()}
+	s, err := loadgen.Constant(200, 3*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, err := te.load(loadgen.Config{Schedule: s, Duration: 3 * time.Second}, &targetFunc{do: func(n int) time.Duration {
+		if n == 200 {
+			return 301 * time.Millisecond
+		}
+		return time.Millisecond
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected := 0.3 - 0.01*3*0.8 + 1e-3
+	due := stats.Quantile(column(rows, func(r results.Request) int64 { return r.DoneNS - r.DueNS }), 0.99)
+	sent := stats.Quantile(column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS }), 0.99)
+	if c := within("p99 from due", due, expected, 0.05*expected+20e-3, "ms", 1e3); c.Verdict != Pass {
+		t.Errorf("%+v", c)
+	}
+	if c := within("p99 from send", sent, expected, 0.05*expected+20e-3, "ms", 1e3); c.Verdict != Fail {
+		t.Errorf("a control that cannot fail: %+v", c)
+	}
+}
+
+func TestStatisticsAndSchedulesPass(t *testing.T) {
+	te := &tester{ctx: t.Context(), o: Options{Cores: 2}, dir: t.TempDir()}
+	for _, part := range []func() ([]Check, error){te.statistics, te.schedules} {
+		checks, err := part()
+		if err != nil || Verdict(checks) != Pass {
+			t.Errorf("%+v, %v", checks, err)
+		}
+	}
+}
+
+func TestVerdictIsTheWorst(t *testing.T) {
+	if got := Verdict([]Check{{Verdict: Pass}, {Verdict: Suspect}}); got != Suspect {
+		t.Error(got)
+	}
+	if got := Verdict([]Check{{Verdict: Suspect}, {Verdict: Fail}, {Verdict: Pass}}); got != Fail {
+		t.Error(got)
+	}
+	if got := Verdict(nil); got != Pass {
+		t.Error(got)
+	}
+}
