@@ -89,9 +89,7 @@ func needsFolding(m *onnx.Model, o Options) bool {
 		return true
 	}
 	var size int64
-	for _, t := range m.Proto.Graph.Initializer {
-		size += byteSize(t)
-	}
+	m.EachTensor(func(t *onnxpb.TensorProto) { size += byteSize(t) })
 	return size <= foldedBytes
 }
 
