@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ func fill(msg []byte, k *kind, large []segment) (sheet, error) {
 			}
 			out.addBytes(header(number, inner.size))
 			out.add(inner.segments...)
-		case k.tensor && number == tensorExternalData:
+		case k.tensor && number == tensorExternalData && bytes.Contains(value, []byte(placeKey)):
 			s, err := marked(value, large)
 			if err != nil {
 				return out, err
