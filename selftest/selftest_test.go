@@ -58,3 +58,28 @@ func TestVerdictIsTheWorst(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestABusyHostIsSuspectAndAFaultIsNot(t *testing.T) {
+	quiet := make([]float64, 1000)
+	for i := range quiet {
+		quiet[i] = 1e-3
+	}
+	quiet[999] = 0.5
+	if why := disturbed(quiet, 1e-3); why != "" {
+		t.Error(why)
+	}
+	for i := 900; i < 1000; i++ {
+		quiet[i] = 9e-3
+	}
+	why := disturbed(quiet, 1e-3)
+	if why == "" {
+		t.Error("a tenth of the services took 9 ms in place of 1, and that is called quiet")
+	}
+	checks := soften(why, []Check{{Verdict: Fail}, {Verdict: Pass}})
+	if checks[0].Verdict != Suspect || checks[1].Verdict != Pass {
+		t.Errorf("%+v", checks)
+	}
+	if checks := soften("", []Check{{Verdict: Fail}}); checks[0].Verdict != Fail {
+		t.Errorf("%+v", checks)
+	}
+}
