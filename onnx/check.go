@@ -120,6 +120,14 @@ func (c *checker) define(s *scope, name, by string) {
 	s.made[name] = true
 }
 
+// output makes a node's value, which may hide none that was made around its graph before.
+func (c *checker) output(s *scope, name, by string) {
+	if s.outer.has(name) {
+		c.add("%s makes %q, which a graph around it has already", by, name)
+	}
+	c.define(s, name, by)
+}
+
 func (c *checker) graph(g *onnxpb.GraphProto, outer *scope) {
 	s := newScope(outer)
 	for _, v := range g.Input {
@@ -146,7 +154,11 @@ func (c *checker) graph(g *onnxpb.GraphProto, outer *scope) {
 
 func (c *checker) outputs(names []string, s *scope, of string) {
 	for _, name := range names {
-		if !s.has(name) {
+		switch {
+		case s.made[name]:
+		case s.has(name):
+			c.add("%s gives %q of a graph around it; put an Identity between", of, name)
+		default:
 			c.add("%s gives %q, which nothing makes", of, name)
 		}
 	}
@@ -188,7 +200,7 @@ func (c *checker) node(n *onnxpb.NodeProto, s *scope, later map[string]bool) {
 	}
 	for _, o := range n.Output {
 		if o != "" {
-			c.define(s, o, who(n))
+			c.output(s, o, who(n))
 		}
 	}
 	if d := outputType(n, s); d != tensor.Undefined && len(n.Output) > 0 {

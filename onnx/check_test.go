@@ -44,6 +44,11 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"no operator":       {func(g *onnxpb.GraphProto) { g.Node[1].OpType = "" }, "has no operator"},
 		"reads from around": {func(g *onnxpb.GraphProto) { g.Node = append(g.Node, within(node("Relu", "Y", "t"))) }, ""},
 		"unmade within":     {func(g *onnxpb.GraphProto) { g.Node = append(g.Node, within(node("Relu", "Q", "t"))) }, `Relu n reads "Q"`},
+		"hides":             {func(g *onnxpb.GraphProto) { g.Node = append(g.Node, within(node("Relu", "X", "Y"))) }, `Relu n makes "Y", which a graph around it has already`},
+		"gives what is around": {func(g *onnxpb.GraphProto) {
+			g.Node = append(g.Node, within())
+			g.Node[2].Attribute[0].G.Output[0].Name = "Y"
+		}, `graph then gives "Y" of a graph around it`},
 		"stays within": {func(g *onnxpb.GraphProto) {
 			g.Node = append(g.Node, within(node("Relu", "Y", "t")), node("Relu", "t", "U"))
 		}, `reads "t", which nothing makes`},
