@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -217,27 +216,23 @@ func TestUnitOrder(t *testing.T) {
 	}
 }
 
-// TestKeepFloatOnPublishedModels checks that keeping the worst units float brings outputs nearer to the original's.
-func TestKeepFloatOnPublishedModels(t *testing.T) {
+// Each unit of mnist that stays float brings its outputs nearer to the original's. That is no rule: see Sensitivity.
+func TestKeepFloatOnMNIST(t *testing.T) {
 	for _, model := range publishedModels(t) {
-		name := filepath.Base(model)
-		if name != "mnist.onnx" && (name != "fastestdet.onnx" || os.Getenv("ASSAY_LONG") == "") {
+		if filepath.Base(model) != "mnist.onnx" {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			var last float64
-			for _, keep := range []int{0, 1} {
-				res, _, err := static(t, model, func(q *Request) { q.Examples, q.Options.KeepFloat = normal(4), keep })
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Logf("%d units float: %.2f dB", keep, *res.Quality.SQNR)
-				if keep > 0 && *res.Quality.SQNR < last {
-					t.Errorf("%d units float: %.2f dB, less than %.2f", keep, *res.Quality.SQNR, last)
-				}
-				last = *res.Quality.SQNR
+		last := 0.0
+		for _, keep := range []int{0, 1, 2} {
+			res, _, err := static(t, model, func(q *Request) { q.Examples, q.Options.KeepFloat = normal(4), keep })
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			if *res.Quality.SQNR <= last {
+				t.Errorf("%d units float: %.2f dB, not more than %.2f", keep, *res.Quality.SQNR, last)
+			}
+			last = *res.Quality.SQNR
+		}
 	}
 }
 

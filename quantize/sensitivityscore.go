@@ -204,9 +204,6 @@ const keptOutputs = 64 << 20
 
 // of gives example i and the outputs that it has in the float model, and false past the last.
 func (r *reference) of(ctx context.Context, i int) (feeds, outputs []tensor.Value, more bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, nil, false, err
-	}
 	feeds, more, err = r.examples(r.session.Inputs(), i)
 	if err != nil || !more {
 		return nil, nil, more, err

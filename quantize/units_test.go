@@ -53,7 +53,7 @@ func TestUnitsEndWhereOthersRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if units := Units(m); len(units) != 2 || !slices.Equal(units[0].Outputs, []string{"h"}) {
+	if units := Units(m); len(units) != 2 || !slices.Equal(units[0].Outputs, []string{"h"}) || !slices.Equal(units[1].Outputs, []string{"y"}) {
 		t.Errorf("%+v", units)
 	}
 }
