@@ -93,7 +93,7 @@ func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 			return false
 		}
 	}
-	err := r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+	err := r.bind(1, func(io *C.struct_OrtIoBinding, i int) error {
 		return check("bind an output", C.bind_output(io, r.s.outputNames[i], fresh[i]))
 	})
 	if err != nil {
@@ -107,16 +107,17 @@ func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 	return true
 }
 
-// leaveToRuntime binds outputs to the host's memory and lets the runtime allocate them.
+// leaveToRuntime binds outputs to the host's memory and lets the runtime allocate them. It takes two tries: the first leaves its outputs in
+// the binding, and the next holds them against the shapes that the model declares, which need not be those it gives.
 func (r *Bound) leaveToRuntime() bool {
-	err := r.bind(func(io *C.struct_OrtIoBinding, i int) error {
+	err := r.bind(2, func(io *C.struct_OrtIoBinding, i int) error {
 		return check("bind an output", C.bind_device(io, r.s.outputNames[i], r.s.backend.cpu))
 	})
 	return err == nil
 }
 
-// bind makes an IoBinding, runs it once and keeps it if that worked.
-func (r *Bound) bind(output func(io *C.struct_OrtIoBinding, i int) error) error {
+// bind makes an IoBinding, tries it so many times and keeps it if that worked.
+func (r *Bound) bind(tries int, output func(io *C.struct_OrtIoBinding, i int) error) error {
 	var io *C.struct_OrtIoBinding
 	if err := check("make a binding", C.new_binding(r.s.session, &io)); err != nil {
 		return err
@@ -124,7 +125,10 @@ func (r *Bound) bind(output func(io *C.struct_OrtIoBinding, i int) error) error 
 	err := r.bindAll(io, output)
 	if err == nil {
 		r.b.binding, r.b.mode = io, C.ASSAY_BINDING
-		if err = r.Run(); err == nil {
+		for i := 0; i < tries && err == nil; i++ {
+			err = r.Run()
+		}
+		if err == nil {
 			return nil
 		}
 		r.b.binding, r.b.mode = nil, C.ASSAY_PLAIN

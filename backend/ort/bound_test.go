@@ -6,7 +6,10 @@ import (
 	"reflect"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"assay/backend"
+	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
@@ -69,6 +72,44 @@ func TestSizesThatDependOnValues(t *testing.T) {
 		}
 		if out, err := b.Outputs(); err != nil || out[0].Tensor.Len() != different {
 			t.Errorf("%d different numbers: %+v, %v", different, out, err)
+		}
+		b.Close()
+	}
+}
+
+// TestOutputsOfAnotherShapeThanDeclared runs a model that promises an output of one element and gives as many as its input has, a common
+// mistake of exporters. The runtime checks outputs that are there before a run against the promise, so only plain runs work.
+func TestOutputsOfAnotherShapeThanDeclared(t *testing.T) {
+	m := new(onnxpb.ModelProto)
+	if err := proto.Unmarshal(oneNode(t, "Relu", "", 17, tensor.Float32), m); err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.Output[0].Type.GetTensorType().Shape.Dim[0].Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 1}
+	data, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := runtime(t).Open(t.Context(), writeModel(t, data), backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for n, how := range map[int64]string{1: Preallocated, 3: Plain} {
+		in := ramp(t, n)
+		b, err := s.Bind([]tensor.Value{tensor.Of(in)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.(*Bound).Mode(); got != how {
+			t.Errorf("%d elements: outputs are %s, want %s", n, got, how)
+		}
+		for range 3 {
+			if err := b.Run(); err != nil {
+				t.Errorf("%d elements: %v", n, err)
+			}
+		}
+		if out, err := b.Outputs(); err != nil || !reflect.DeepEqual(out, []tensor.Value{tensor.Of(in)}) {
+			t.Errorf("%d elements: %+v, %v; want the input", n, out, err)
 		}
 		b.Close()
 	}
