@@ -11,7 +11,7 @@ import (
 
 // PerTrial estimates the typical value over trials of a figure that each trial has one of (throughput, CPU seconds per inference, peak
 // memory): the geometric mean with a t interval of confidence 1 - alpha on the log scale, or the mean on the raw scale where a value is not positive. Values
-// that are all equal are exact.
+// that are all equal are exact from five trials on: fewer show nothing of how they vary.
 func PerTrial(values []float64, alpha float64) Interval {
 	out := Interval{Low: math.NaN(), High: math.NaN(), N: len(values), Trials: len(values)}
 	if len(values) == 0 {
@@ -19,11 +19,13 @@ func PerTrial(values []float64, alpha float64) Interval {
 		out.Warnings = append(out.Warnings, "no values")
 		return out
 	}
-	if slices.Min(values) == slices.Max(values) {
+	if len(values) == 1 {
+		out.Value, out.Method, out.Warnings = values[0], "the value of the only trial", []string{noInterval(1, "trial")}
+		return out
+	}
+	if len(values) >= minTrials && slices.Min(values) == slices.Max(values) {
 		out.Value, out.Method = values[0], "exact: equal in all trials"
-		if len(values) >= minTrials {
-			out.Low, out.High, out.Confidence = values[0], values[0], 1-alpha
-		}
+		out.Low, out.High, out.Confidence = values[0], values[0], 1-alpha
 		return out
 	}
 	logs, err := logarithms(values)
@@ -36,13 +38,21 @@ func PerTrial(values []float64, alpha float64) Interval {
 	mean, sd := meanSD(logs)
 	out.Value = back(mean)
 	if len(values) < minTrials {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("no interval: %d trials, it needs %d", len(values), minTrials))
+		out.Warnings = append(out.Warnings, noInterval(len(values), "trial"))
 		return out
 	}
 	k := float64(len(values))
 	half := StudentT(1-alpha/2, k-1) * sd / math.Sqrt(k)
 	out.Low, out.High, out.Confidence = back(mean-half), back(mean+half), 1-alpha
 	return out
+}
+
+// noInterval warns that n trials or blocks are too few to show how they vary.
+func noInterval(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("no interval: %d %s, it needs %d", n, what, minTrials)
 }
 
 // Effect is a comparison of two arms.
@@ -84,7 +94,7 @@ func Paired(baseline, arm []float64, alpha float64) Effect {
 	mean, sd := meanSD(differences)
 	e.Estimate, e.SD = back(mean), sd
 	if len(differences) < minTrials {
-		e.Warnings = append(e.Warnings, fmt.Sprintf("no interval: %d blocks, it needs %d", len(differences), minTrials))
+		e.Warnings = append(e.Warnings, noInterval(len(differences), "block"))
 		return e
 	}
 	k := float64(len(differences))

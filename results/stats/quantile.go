@@ -63,7 +63,7 @@ func PooledQuantile(trials [][]float64, p, alpha float64) Interval {
 		return out
 	}
 	if k < minTrials {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("no interval: %d trials, it needs %d", k, minTrials))
+		out.Warnings = append(out.Warnings, noInterval(k, "trial"))
 		return out
 	}
 	if need := math.Ceil(math.Log(0.025) / math.Log(max(p, 1-p))); float64(n) < need {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	moremath "github.com/aclements/go-moremath/stats"
@@ -82,6 +83,11 @@ func TestPerTrial(t *testing.T) {
 	}
 	if i = PerTrial([]float64{1, 2}, 0.05); i.Known() || len(i.Warnings) == 0 {
 		t.Errorf("two trials: %+v", i)
+	}
+	for _, equal := range [][]float64{{4}, {4, 4, 4, 4}} {
+		if i = PerTrial(equal, 0.05); i.Value != 4 || i.Known() || len(i.Warnings) != 1 || strings.Contains(i.Method, "exact") {
+			t.Errorf("%d equal trials show nothing exact: %+v", len(equal), i)
+		}
 	}
 }
 
