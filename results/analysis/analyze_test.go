@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type planted struct {
 	fast   bool
 	mend   func(t *results.Trial) // changes a trial before it is saved
 	loss   int                    // examples of 400 that b alone gets wrong
+	loads  []string               // names; one where empty
 }
 
 const requests = 200
@@ -46,6 +48,17 @@ func (p planted) save(t *testing.T) string {
 			{Name: "b.cpu.b2.t1.load", Variant: "b", Provider: "cpu", Batch: 2, Load: "load", Against: "a.cpu.b2.t1.load"}},
 		Quality: &results.Quality{Dataset: "d", Metrics: []string{"accuracy", "agreement", "ece"}},
 	}}
+	for _, load := range p.loads[min(1, len(p.loads)):] {
+		run.Resolved.Loads = append(run.Resolved.Loads, results.Load{Name: load, Scenario: "single-stream", Duration: time.Second})
+		for _, arm := range run.Resolved.Arms[:2] {
+			arm.Name, arm.Load = strings.TrimSuffix(arm.Name, "load")+load, load
+			arm.Against = strings.TrimSuffix(arm.Against, "load") + load
+			if arm.Baseline {
+				arm.Against = ""
+			}
+			run.Resolved.Arms = append(run.Resolved.Arms, arm)
+		}
+	}
 	if err := dir.WriteRun(&run); err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +219,9 @@ func TestFewBlocksAndFastGiveNoVerdict(t *testing.T) {
 		if c.Verdict != results.Unclear || c.Low != nil || c.P != nil || c.Ratio == nil || rep.Decision.Ship != nil {
 			t.Errorf("%s: %+v, decision %+v", name, c, rep.Decision)
 		}
+		if text := rep.Decision.Conclusion; strings.Contains(text, "95 % bounds") || !strings.Contains(text, "over 1 load, without bounds: unclear in 1") {
+			t.Errorf("%s: %s", name, text)
+		}
 	}
 }
 
@@ -345,6 +361,31 @@ func TestDecision(t *testing.T) {
 	} {
 		if got := ship(c.p); got != c.want {
 			t.Errorf("slow %v loss %d gates %d: ship %s, want %s", c.p.slow, c.p.loss, len(c.p.gates), got, c.want)
+		}
+	}
+}
+
+// TestConclusionHasBoundsOnlyWhereThereAre leaves one of two loads too few trials for an interval.
+func TestConclusionHasBoundsOnlyWhereThereAre(t *testing.T) {
+	dir := planted{blocks: 6, slow: 0.8, loads: []string{"load", "other"}, mend: func(trial *results.Trial) {
+		if trial.Block > 1 && strings.HasSuffix(trial.Arm, ".other") {
+			trial.Status, trial.Reason = results.TrialKilled, "killed"
+		}
+	}}.save(t)
+	rep, err := Analyze(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounded := regexp.MustCompile(`b: median latency x0\.\d+ to x0\.\d+ of a's over 1 load \(95 % bounds\), x0\.\d+ over 1 load without bounds: better in 1, unclear in 1;`)
+	if !bounded.MatchString(rep.Decision.Conclusion) {
+		t.Error(rep.Decision.Conclusion)
+	}
+}
+
+func TestFiguresOfAConclusion(t *testing.T) {
+	for v, want := range map[float64]string{-100: "-100", -99.44: "-99", 0.123: "+0.12", 0: "0", -0.0004: "-0.0004", 12.6: "+13", 1234: "+1234"} {
+		if got := signed(v, 2); got != want {
+			t.Errorf("%v prints %q, want %q", v, got, want)
 		}
 	}
 }

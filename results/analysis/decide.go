@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"assay/results"
@@ -176,9 +177,9 @@ func (c *candidate) merits() string {
 	switch {
 	case !c.measuredQuality:
 	case c.lossHigh < 0:
-		s += fmt.Sprintf("; its accuracy is at least %.2g points higher (95 %%)", -100*c.lossHigh)
+		s += fmt.Sprintf("; its accuracy is at least %s points higher (95 %%)", rounded(-100*c.lossHigh, 2))
 	default:
-		s += fmt.Sprintf("; it loses at most %.2g points of accuracy (95 %%)", 100*c.lossHigh)
+		s += fmt.Sprintf("; it loses at most %s points of accuracy (95 %%)", rounded(100*c.lossHigh, 2))
 	}
 	return s
 }
@@ -250,45 +251,79 @@ func (a *analyzer) sentence(c *candidate, q *qualityData) string {
 	if c.measuredQuality {
 		base, ps := q.of(a.spec.Baseline), q.of(c.name)
 		loss, low, high, _ := quality.Loss(quality.Compare(base, ps), alpha)
-		text += fmt.Sprintf("; accuracy changes by %+.2g points (95 %% %+.2g to %+.2g, %d examples), agreement with %s %.3g %%", -100*loss, -100*high, -100*low, len(ps), a.spec.Baseline,
-			100*quality.Agreement(base, ps).Value)
+		text += fmt.Sprintf("; accuracy changes by %s points (95 %% %s to %s, %d examples), agreement with %s %s %%", signed(-100*loss, 2), signed(-100*high, 2), signed(-100*low, 2),
+			len(ps), a.spec.Baseline, rounded(100*quality.Agreement(base, ps).Value, 3))
 	}
 	return text + "."
 }
 
-// change words a variant's ratios: the hull of their intervals over its loads, and how many say what.
+// change words a variant's ratios: the hull of their intervals over its loads, the ratios that have none, and how many say what.
 func (a *analyzer) change(c *candidate) string {
-	low, high := math.Inf(1), math.Inf(-1)
+	var bounded, bare []float64 // ends of intervals; ratios without one
 	words := map[string]int{}
 	names := map[string]bool{}
-	n := 0
 	for i := range a.spec.Arms {
 		arm := &a.spec.Arms[i]
 		k := a.comparison(arm.Name, a.figureOf(arm))
 		if arm.Variant != c.name || k == nil || k.Ratio == nil {
 			continue
 		}
-		n++
 		names[map[bool]string{true: "throughput", false: "median latency"}[k.Metric == "throughput"]] = true
 		words[k.Verdict]++
 		if k.Low == nil {
-			low, high = min(low, *k.Ratio), max(high, *k.Ratio)
-			words["without an interval"]++
-			continue
+			bare = append(bare, *k.Ratio)
+		} else {
+			bounded = append(bounded, *k.Low, *k.High)
 		}
-		low, high = min(low, *k.Low), max(high, *k.High)
-	}
-	if n == 0 {
-		return "no figures to compare"
 	}
 	var said []string
-	for _, word := range []string{results.Better, results.Worse, results.Same, results.Unclear, "without an interval"} {
+	for _, word := range []string{results.Better, results.Worse, results.Same, results.Unclear} {
 		if words[word] > 0 {
 			said = append(said, fmt.Sprintf("%s in %d", word, words[word]))
 		}
 	}
-	return fmt.Sprintf("%s x%.3g to x%.3g of %s's over %s (95 %% bounds): %s", strings.Join(slices.Sorted(maps.Keys(names)), " or "), low, high, a.spec.Baseline,
-		plural(n, "load"), strings.Join(said, ", "))
+	what, of := strings.Join(slices.Sorted(maps.Keys(names)), " or "), a.spec.Baseline
+	switch withBounds, without := plural(len(bounded)/2, "load"), plural(len(bare), "load"); {
+	case len(said) == 0:
+		return "no figures to compare"
+	case len(bounded) == 0:
+		return fmt.Sprintf("%s %s of %s's over %s, without bounds: %s", what, factors(bare), of, without, strings.Join(said, ", "))
+	case len(bare) == 0:
+		return fmt.Sprintf("%s %s of %s's over %s (95 %% bounds): %s", what, factors(bounded), of, withBounds, strings.Join(said, ", "))
+	default:
+		return fmt.Sprintf("%s %s of %s's over %s (95 %% bounds), %s over %s without bounds: %s", what, factors(bounded), of, withBounds, factors(bare), without,
+			strings.Join(said, ", "))
+	}
+}
+
+// factors prints the range of ratios: x0.8, or x0.8 to x0.9.
+func factors(ratios []float64) string {
+	low, high := slices.Min(ratios), slices.Max(ratios)
+	if low == high {
+		return "x" + rounded(low, 3)
+	}
+	return "x" + rounded(low, 3) + " to x" + rounded(high, 3)
+}
+
+// rounded prints v with so many significant digits, all of those before the point, and no exponent.
+func rounded(v float64, digits int) string {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return strconv.FormatFloat(math.Abs(v), 'f', -1, 64)
+	}
+	decimals := digits - 1 - int(math.Floor(math.Log10(math.Abs(v))))
+	text := strconv.FormatFloat(v, 'f', max(0, decimals), 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+// signed is rounded with the sign of either direction.
+func signed(v float64, digits int) string {
+	if v > 0 {
+		return "+" + rounded(v, digits)
+	}
+	return rounded(v, digits)
 }
 
 // ablation compares a distilled variant with a variant of the same size that had no teacher: the same file size within 2 %.
@@ -312,10 +347,11 @@ func (a *analyzer) ablation(v results.Variant, q *qualityData) string {
 		teacher := q.of(v.DistilledFrom)
 		agreement := ""
 		if teacher != nil {
-			agreement = fmt.Sprintf("; agreement with the teacher is %.3g %% with distillation and %.3g %% without", 100*quality.Agreement(teacher, with).Value, 100*quality.Agreement(teacher, without).Value)
+			agreement = fmt.Sprintf("; agreement with the teacher is %s %% with distillation and %s %% without", rounded(100*quality.Agreement(teacher, with).Value, 3),
+				rounded(100*quality.Agreement(teacher, without).Value, 3))
 		}
-		return fmt.Sprintf("Distillation itself (%s against %s, of one size): accuracy changes by %+.2g points (95 %% %+.2g to %+.2g), %s%s.", v.Name, other.Name,
-			-100*loss, -100*high, -100*low, verdict, agreement)
+		return fmt.Sprintf("Distillation itself (%s against %s, of one size): accuracy changes by %s points (95 %% %s to %s), %s%s.", v.Name, other.Name,
+			signed(-100*loss, 2), signed(-100*high, 2), signed(-100*low, 2), verdict, agreement)
 	}
 	return ""
 }
