@@ -21,16 +21,26 @@ type Difference struct {
 	Agreement float64 // share of equal predictions, 0 to 1; see Accumulator
 	Elements  int64   // elements compared
 	Identical bool    // not one element differs
-	NonFinite int64   // elements that are infinite or NaN in one of the two alone; the other figures leave them out
+	// Elements that are infinite or NaN: in one of the two while the other has something else, and alike in both. SQNR, Cosine and MaxAbs
+	// leave them out.
+	NonFinite, NonFiniteBoth int64
 }
 
-// MarshalJSON writes what is not a finite number as null: nothing differs, or nothing can be said.
+// compared is how many elements SQNR, Cosine and MaxAbs are of.
+func (d Difference) compared() int64 { return d.Elements - d.NonFinite - d.NonFiniteBoth }
+
+// MarshalJSON writes what is not a finite number as null: nothing differs, or nothing can be said. nonfinite counts the elements that are
+// infinite or NaN in either of the two, nonfinite_both those that are alike in both.
 func (d Difference) MarshalJSON() ([]byte, error) {
 	finite := func(v float64) *float64 {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return nil
 		}
 		return &v
+	}
+	maxAbs := d.MaxAbs
+	if d.Elements > 0 && d.compared() == 0 {
+		maxAbs = math.NaN()
 	}
 	return json.Marshal(struct {
 		Name      string   `json:"name"`
@@ -41,22 +51,25 @@ func (d Difference) MarshalJSON() ([]byte, error) {
 		Elements  int64    `json:"elements"`
 		Identical bool     `json:"identical"`
 		NonFinite int64    `json:"nonfinite"`
-	}{d.Name, finite(d.SQNR), finite(d.Cosine), finite(d.MaxAbs), finite(d.Agreement), d.Elements, d.Identical, d.NonFinite})
+		Both      int64    `json:"nonfinite_both"`
+	}{d.Name, finite(d.SQNR), finite(d.Cosine), finite(maxAbs), finite(d.Agreement), d.Elements, d.Identical, d.NonFinite + d.NonFiniteBoth, d.NonFiniteBoth})
 }
 
 // An Accumulator gathers the difference of one output over many requests. The zero value is ready; it is not safe for
 // concurrent use.
 //
 // The prediction of a float output is the argmax over the last axis longer than 1 (axis 0 only where there is no other: it
-// holds the examples); of any other output, each element. An output of one float an example has no prediction.
+// holds the examples); of any other output, each element. An output of one float an example has no prediction. Scores with a NaN among
+// them predict nothing, so they agree with nothing, not even with a NaN.
 type Accumulator struct {
 	signal, noise     float64 // sums of squares of the reference, and of the difference
 	dot, other        float64 // sum of products, and of squares of the other
 	maxAbs            float64
 	elements          int64
 	different         int64 // elements that are not equal, non-finite ones among them
-	nonFinite         int64
-	predictions, same int64
+	nonFinite         int64 // in one of the two, and the other has something else
+	nonFiniteBoth     int64
+	predictions, same int64 // those of a NaN are in predictions alone
 }
 
 // Add takes one request's tensors of one output. They must have the same type of number and the same shape.
@@ -91,16 +104,16 @@ func (a *Accumulator) Add(reference, other *tensor.Tensor) error {
 
 func (a *Accumulator) addElement(x, y float64) {
 	a.elements++
-	if x == y || math.IsNaN(x) && math.IsNaN(y) {
-		if isFinite(x) {
-			a.signal += x * x
-			a.other += x * x
-			a.dot += x * x
-		}
-		return
+	equal := x == y || math.IsNaN(x) && math.IsNaN(y)
+	if !equal {
+		a.different++
 	}
-	a.different++
-	if !isFinite(x) || !isFinite(y) {
+	switch {
+	case isFinite(x) && isFinite(y):
+	case equal:
+		a.nonFiniteBoth++
+		return
+	default:
 		a.nonFinite++
 		return
 	}
@@ -140,7 +153,7 @@ func (a *Accumulator) predict(x, y []float64) {
 // Result is the difference over everything added so far.
 func (a *Accumulator) Result(name string) Difference {
 	return Difference{
-		Name: name, Elements: a.elements, NonFinite: a.nonFinite, MaxAbs: a.maxAbs, Identical: a.different == 0,
+		Name: name, Elements: a.elements, NonFinite: a.nonFinite, NonFiniteBoth: a.nonFiniteBoth, MaxAbs: a.maxAbs, Identical: a.different == 0,
 		SQNR:      sqnr(a.signal, a.noise),
 		Cosine:    cosine(a.dot, a.signal, a.other, a.noise),
 		Agreement: float64(a.same) / float64(a.predictions), // 0/0 is NaN: no prediction
@@ -187,7 +200,8 @@ func predictionAxis(shape []int64) int {
 	return -1
 }
 
-// argmax returns the index of the largest value along the axis for every other index, in row-major order; the first of equals.
+// argmax returns the index of the largest value along the axis for every other index, in row-major order; the first of equals, and NaN
+// where one of the values is.
 func argmax(v []float64, shape []int64, axis int) []float64 {
 	n, inner := int(shape[axis]), 1
 	for _, d := range shape[axis+1:] {
@@ -196,13 +210,16 @@ func argmax(v []float64, shape []int64, axis int) []float64 {
 	rows := make([]float64, 0, len(v)/n)
 	for outer := 0; outer < len(v); outer += n * inner {
 		for k := range inner {
-			best := 0
+			best, top := 0.0, v[outer+k]
 			for i := 1; i < n; i++ {
-				if v[outer+i*inner+k] > v[outer+best*inner+k] {
-					best = i
+				if x := v[outer+i*inner+k]; x > top || math.IsNaN(x) {
+					best, top = float64(i), x
 				}
 			}
-			rows = append(rows, float64(best))
+			if math.IsNaN(top) {
+				best = top
+			}
+			rows = append(rows, best)
 		}
 	}
 	return rows

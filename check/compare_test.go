@@ -44,7 +44,12 @@ func TestCompare(t *testing.T) {
 		{"opposite", vector(1, 0), vector(-1, 0), Difference{SQNR: 10 * math.Log10(0.25), Cosine: -1, MaxAbs: 2, Agreement: 0, Elements: 2}},
 		{"zero reference", vector(0, 0), vector(1, 0), Difference{SQNR: math.Inf(-1), Cosine: nan, MaxAbs: 1, Agreement: 1, Elements: 2}},
 		{"non-finite", vector(nan, inf, 1, nan), vector(nan, inf, 1, 5),
-			Difference{SQNR: inf, Cosine: 1, Agreement: 1, Elements: 4, NonFinite: 1}},
+			Difference{SQNR: inf, Cosine: 1, Agreement: 0, Elements: 4, NonFinite: 1, NonFiniteBoth: 2}},
+		{"NaN in both", shaped(vector(nan, nan, 1, 2), 2, 2), shaped(vector(nan, nan, 1, 2), 2, 2),
+			Difference{SQNR: inf, Cosine: 1, Agreement: 0.5, Elements: 4, Identical: true, NonFiniteBoth: 2}},
+		{"infinite either way", vector(inf, 1), vector(-inf, 1), Difference{SQNR: inf, Cosine: 1, Agreement: 0, Elements: 2, NonFinite: 1}},
+		{"infinite in both", shaped(vector(inf, 0, 1, 2), 2, 2), shaped(vector(inf, 0, 1, 2), 2, 2),
+			Difference{SQNR: inf, Cosine: 1, Agreement: 1, Elements: 4, Identical: true, NonFiniteBoth: 1}},
 		{"rows", shaped(vector(1, 2, 5, 4), 2, 2), shaped(vector(1, 3, 4, 5), 2, 2),
 			Difference{SQNR: 10 * math.Log10(46.0/3), Cosine: 47 / math.Sqrt(46) / math.Sqrt(51), MaxAbs: 1, Agreement: 0.5, Elements: 4}},
 		{"one value an example", shaped(vector(1, 2), 2, 1), shaped(vector(1, 2), 2, 1),
@@ -95,12 +100,14 @@ func TestAccumulator(t *testing.T) {
 }
 
 func TestDifferenceJSON(t *testing.T) {
-	got, err := json.Marshal(Difference{Name: "y", SQNR: math.Inf(1), Cosine: math.NaN(), MaxAbs: 0.5, Agreement: 0.25, Elements: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"name":"y","sqnr_db":null,"cosine":null,"max_abs":0.5,"agreement":0.25,"elements":4,"identical":false,"nonfinite":0}`
-	if string(got) != want {
-		t.Errorf("JSON is %s, want %s", got, want)
+	for want, d := range map[string]Difference{
+		`{"name":"y","sqnr_db":null,"cosine":null,"max_abs":0.5,"agreement":0.25,"elements":4,"identical":false,"nonfinite":0,"nonfinite_both":0}`: {
+			Name: "y", SQNR: math.Inf(1), Cosine: math.NaN(), MaxAbs: 0.5, Agreement: 0.25, Elements: 4},
+		`{"name":"y","sqnr_db":null,"cosine":null,"max_abs":null,"agreement":0,"elements":4,"identical":false,"nonfinite":4,"nonfinite_both":3}`: {
+			Name: "y", SQNR: math.Inf(1), Cosine: math.NaN(), Elements: 4, NonFinite: 1, NonFiniteBoth: 3},
+	} {
+		if got, err := json.Marshal(d); err != nil || string(got) != want {
+			t.Errorf("JSON is %s, %v, want %s", got, err, want)
+		}
 	}
 }

@@ -306,9 +306,10 @@ func (a *app) printDifferences(differences []check.Difference, requests int) err
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "OUTPUT\tSQNR dB\tCOSINE\tMAX ABS\tAGREEMENT\tELEMENTS")
 	for _, d := range differences {
-		fmt.Fprintf(w, "%s\t%.2f\t%.6f\t%.4g\t%s\t%d\n", d.Name, d.SQNR, d.Cosine, d.MaxAbs, percentage(d.Agreement), d.Elements)
-		if d.NonFinite > 0 {
-			fmt.Fprintf(a.stderr, "warning: %d elements of %s are infinite or NaN in one of the models alone; the figures leave them out\n", d.NonFinite, d.Name)
+		fmt.Fprintf(w, "%s\t%s\t%d\n", d.Name, figures(d), d.Elements)
+		if n := d.NonFinite + d.NonFiniteBoth; n > 0 {
+			fmt.Fprintf(a.stderr, "warning: %d of %d elements of %s are infinite or NaN, %d of them alike in both models; the figures leave them out, and a NaN agrees with nothing\n",
+				n, d.Elements, d.Name, d.NonFiniteBoth)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -316,6 +317,14 @@ func (a *app) printDifferences(differences []check.Difference, requests int) err
 	}
 	_, err := fmt.Fprintf(a.stdout, "over %d requests\n", requests)
 	return err
+}
+
+// figures are the columns of a difference; "-" where not one element could be compared.
+func figures(d check.Difference) string {
+	if n := d.NonFinite + d.NonFiniteBoth; n > 0 && n == d.Elements {
+		return "-\t-\t-\t" + percentage(d.Agreement)
+	}
+	return fmt.Sprintf("%.2f\t%.6f\t%.4g\t%s", d.SQNR, d.Cosine, d.MaxAbs, percentage(d.Agreement))
 }
 
 // percentage writes a share, or "-" where there is none.
