@@ -72,7 +72,7 @@ func (t *tester) null() ([]Check, error) {
 	for range rounds {
 		cfg := loadgen.Config{Duration: time.Hour, Requests: n}
 		runtime.ReadMemStats(&before)
-		o, rows, err := t.load(cfg, nothing{})
+		o, _, err := t.load(cfg, nothing{})
 		runtime.ReadMemStats(&after)
 		if err != nil {
 			return nil, err
@@ -81,7 +81,8 @@ func (t *tester) null() ([]Check, error) {
 		// The rows themselves are read into one slice; what a request allocates would show beside it.
 		allocations = min(allocations, float64(after.Mallocs-before.Mallocs)/n)
 		cfg.AtOnce = true
-		if o, rows, err = t.load(cfg, nothing{}); err != nil {
+		o, rows, err := t.load(cfg, nothing{})
+		if err != nil {
 			return nil, err
 		}
 		rate = max(rate, float64(len(rows))/(float64(o.MeasureEnd-o.MeasureStart)/1e9))
