@@ -12,104 +12,97 @@ import (
 // converter is what the rules know of a model, and where they put what they add.
 type converter struct {
 	m         *onnx.Model
-	version   int64                               // that the nodes are brought to
-	names     map[string]bool                     // of all values and nodes
-	types     map[string]*onnxpb.TypeProto_Tensor // of values, where the model says it; nil where two graphs use a name differently
-	constants map[string]*onnxpb.TensorProto      // values that no caller can change; nil where two graphs use a name differently
+	version   int64 // that the nodes are brought to
+	names     *onnx.Names
+	made      map[string]int                      // how often a value is made: graphs beside each other may use a name differently
+	types     map[string]*onnxpb.TypeProto_Tensor // of values, where the model says it
+	constants map[string]*onnxpb.TensorProto      // initializers and what Constant nodes make
 	read      map[string]bool                     // values that a node or a graph's output reads
 	upsamples map[*onnxpb.NodeProto]bool          // Resize nodes that were Upsample, whose scales are 1 or more
+	wide      bool                                // some value is of a floating-point type other than float32
 	graph     *onnxpb.GraphProto                  // the graph of the node at hand
 	before    []*onnxpb.NodeProto                 // to stand before the node
 	after     []*onnxpb.NodeProto                 // and behind it
-	wide      bool                                // some value is of a floating-point type other than float32
 }
 
 func newConverter(m *onnx.Model) *converter {
-	c := &converter{m: m, names: map[string]bool{"": true}, types: map[string]*onnxpb.TypeProto_Tensor{}, constants: map[string]*onnxpb.TensorProto{},
-		read: map[string]bool{}, upsamples: map[*onnxpb.NodeProto]bool{}}
+	c := &converter{m: m, names: m.Names(), made: map[string]int{}, types: map[string]*onnxpb.TypeProto_Tensor{},
+		constants: map[string]*onnxpb.TensorProto{}, read: map[string]bool{}, upsamples: map[*onnxpb.NodeProto]bool{}}
 	c.learn(m.Proto.Graph)
-	for _, v := range m.Proto.Graph.Input { // a caller may replace an initializer that is an input too
-		delete(c.constants, v.Name)
-	}
 	m.EachTensor(func(t *onnxpb.TensorProto) { c.note(t.DataType) })
 	return c
 }
 
-// learn gathers names, types and constants of a graph and of those within its nodes.
+// learn gathers types and constants of a graph and of those within its nodes. An initializer that is an input too is made twice: a caller
+// may replace it.
 func (c *converter) learn(g *onnxpb.GraphProto) {
 	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.Output, g.ValueInfo} {
 		for _, v := range list {
-			c.names[v.Name] = true
 			if t := v.Type.GetTensorType(); t != nil && t.ElemType != 0 {
 				c.note(t.ElemType)
-				c.learnType(v.Name, t)
+				c.types[v.Name] = t
 			}
 		}
+	}
+	for _, v := range g.Input {
+		c.made[v.Name]++
 	}
 	for _, v := range g.Output {
 		c.read[v.Name] = true
 	}
 	for _, t := range g.Initializer {
-		c.learnConstant(t.Name, t)
+		c.made[t.Name]++
+		c.constants[t.Name] = t
 	}
 	for _, n := range g.Node {
-		c.names[n.Name] = true
-		for _, name := range n.Input {
-			c.read[name] = true
-		}
-		for _, name := range n.Output {
-			c.names[name] = true
-		}
-		for _, a := range n.Attribute {
-			if n.OpType == "Constant" && a.T != nil && len(n.Output) == 1 {
-				c.learnConstant(n.Output[0], a.T)
-			}
-			if n.OpType == "Cast" && a.Name == "to" {
-				c.note(int32(a.I))
-			}
-			for _, inner := range graphs(a) {
-				c.learn(inner)
-			}
-		}
+		c.learnNode(n)
 	}
 }
 
+func (c *converter) learnNode(n *onnxpb.NodeProto) {
+	for _, name := range n.Input {
+		c.read[name] = true
+	}
+	for _, name := range n.Output {
+		c.made[name]++
+	}
+	switch {
+	case n.OpType == "Constant" && len(n.Output) == 1 && onnx.AttrTensor(n, "value") != nil:
+		c.constants[n.Output[0]] = onnx.AttrTensor(n, "value")
+	case n.OpType == "Cast":
+		c.note(int32(onnx.AttrInt(n, "to", 0)))
+	}
+	for _, inner := range onnx.AttrGraphs(n) {
+		c.learn(inner)
+	}
+}
+
+// note sees the element type of some value.
 func (c *converter) note(dtype int32) {
 	d := tensor.DType(dtype)
 	c.wide = c.wide || d.IsFloat() && d != tensor.Float32
 }
 
-func (c *converter) learnType(name string, t *onnxpb.TypeProto_Tensor) {
-	if old, ok := c.types[name]; ok && (old == nil || !sameType(old, t)) {
-		c.types[name] = nil
-		return
+// typeOf is the type of a value, nil where it is not known.
+func (c *converter) typeOf(name string) *onnxpb.TypeProto_Tensor {
+	if c.made[name] != 1 {
+		return nil
 	}
-	c.types[name] = t
+	return c.types[name]
 }
 
-func sameType(a, b *onnxpb.TypeProto_Tensor) bool {
-	return a.ElemType == b.ElemType && (a.Shape == nil) == (b.Shape == nil) &&
-		slices.EqualFunc(a.Shape.GetDim(), b.Shape.GetDim(), func(x, y *onnxpb.TensorShapeProto_Dimension) bool { return x.GetDimValue() == y.GetDimValue() })
-}
-
-func (c *converter) learnConstant(name string, t *onnxpb.TensorProto) {
-	c.names[name] = true
-	if _, ok := c.constants[name]; ok {
-		c.constants[name], c.types[name] = nil, nil
-		return
+// constant is the tensor that a value always is, nil where that is not known.
+func (c *converter) constant(name string) *onnxpb.TensorProto {
+	if c.made[name] != 1 {
+		return nil
 	}
-	c.constants[name] = t
-	shape := &onnxpb.TensorShapeProto{}
-	for _, d := range t.Dims {
-		shape.Dim = append(shape.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: d}})
-	}
-	c.learnType(name, &onnxpb.TypeProto_Tensor{ElemType: t.DataType, Shape: shape})
+	return c.constants[name]
 }
 
 // dims gives the dimensions of the first of the values whose shape is known, -1 for those that are not fixed.
 func (c *converter) dims(names ...string) ([]int64, bool) {
 	for _, name := range names {
-		t := c.types[name]
+		t := c.typeOf(name)
 		if t.GetShape() == nil {
 			continue
 		}
@@ -129,7 +122,7 @@ func (c *converter) dims(names ...string) ([]int64, bool) {
 // floatType gives the floating-point type that the values share.
 func (c *converter) floatType(names ...string) (tensor.DType, error) {
 	for _, name := range names {
-		if t := c.types[name]; t != nil && tensor.DType(t.ElemType).IsFloat() {
+		if t := c.typeOf(name); t != nil && tensor.DType(t.ElemType).IsFloat() {
 			return tensor.DType(t.ElemType), nil
 		}
 	}
@@ -139,28 +132,12 @@ func (c *converter) floatType(names ...string) (tensor.DType, error) {
 	return tensor.Float32, nil
 }
 
-// unused gives a name that no value and no node has.
-func (c *converter) unused(want string) string {
-	name := want
-	for i := 1; c.names[name]; i++ {
-		name = fmt.Sprintf("%s_%d", want, i)
-	}
-	c.names[name] = true
-	return name
-}
-
 // add gives the graph at hand a constant, named for the node's first output and its part in it.
 func (c *converter) add(n *onnxpb.NodeProto, part string, t *onnxpb.TensorProto) string {
-	t.Name = c.unused(n.Output[0] + "_" + part)
+	t.Name = c.names.Value(n.Output[0] + "_" + part)
 	c.graph.Initializer = append(c.graph.Initializer, t)
-	c.constants[t.Name] = t
+	c.made[t.Name], c.constants[t.Name] = 1, t
 	return t.Name
-}
-
-// rename calls a node's first output something else and gives the new name; the caller has another node make the old one.
-func (c *converter) rename(n *onnxpb.NodeProto, part string) string {
-	n.Output[0] = c.unused(n.Output[0] + "_" + part)
-	return n.Output[0]
 }
 
 // forget takes the types of values out that are gone, or are of another type now.

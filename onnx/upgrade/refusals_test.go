@@ -192,3 +192,16 @@ func TestNamesStayUnique(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNamesOfBranchesAreTheirOwn: a constant of one branch says nothing of a value with its name in another.
+func TestNamesOfBranchesAreTheirOwn(t *testing.T) {
+	n := parse(t, 10, "x[1,1,4,4] c:bool[]=1", "If c > y")
+	for i, values := range []string{"S[4]=1,1,2,2", "S[4]=1,1,0.6,0.6"} {
+		g := parse(t, 10, values, "Resize x S > z mode=nearest").model.Graph
+		n.model.Graph.Node[0].Attribute = append(n.model.Graph.Node[0].Attribute,
+			&onnxpb.AttributeProto{Name: []string{"then_branch", "else_branch"}[i], Type: onnxpb.AttributeProto_GRAPH, G: g})
+	}
+	if _, err := n.converted(t, 13); err == nil || !strings.Contains(err.Error(), "its scales S are no constant") {
+		t.Error(err)
+	}
+}

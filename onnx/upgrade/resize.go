@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"assay/onnx"
 	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
@@ -29,13 +30,13 @@ func sayCoordinates(c *converter, n *onnxpb.NodeProto) error {
 	if len(n.Input) != 2 {
 		return errors.New("it has no scales")
 	}
-	setString(n, "coordinate_transformation_mode", "asymmetric")
-	if text(n, "mode", "nearest") == "nearest" {
+	onnx.SetAttrString(n, "coordinate_transformation_mode", "asymmetric")
+	if onnx.AttrString(n, "mode", "nearest") == "nearest" {
 		round, err := c.rounding(n)
 		if err != nil {
 			return err
 		}
-		setString(n, "nearest_mode", round)
+		onnx.SetAttrString(n, "nearest_mode", round)
 	}
 	n.Input = []string{n.Input[0], c.add(n, "roi", float32s()), n.Input[1]}
 	return nil
@@ -67,7 +68,7 @@ func (c *converter) rounding(n *onnxpb.NodeProto) (string, error) {
 
 // floats reads a constant.
 func (c *converter) floats(name string) ([]float32, error) {
-	t := c.constants[name]
+	t := c.constant(name)
 	if t == nil || tensor.DType(t.DataType) != tensor.Float32 {
 		return nil, errors.New("its scales " + name + " are no constant, and how it rounds depends on them")
 	}
@@ -85,11 +86,11 @@ func (c *converter) floats(name string) ([]float32, error) {
 // withoutEmptyInputs: roi and scales had to be there, empty where they say nothing, and may be left out from version 13, which has one mode
 // less.
 func withoutEmptyInputs(c *converter, n *onnxpb.NodeProto) error {
-	if text(n, "coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn" {
+	if onnx.AttrString(n, "coordinate_transformation_mode", "half_pixel") == "tf_half_pixel_for_nn" {
 		return errors.New("its coordinate_transformation_mode tf_half_pixel_for_nn is there no more")
 	}
 	for i := 1; i < len(n.Input); i++ {
-		if t := c.constants[n.Input[i]]; t != nil && len(t.Dims) == 1 && t.Dims[0] == 0 {
+		if t := c.constant(n.Input[i]); t != nil && len(t.Dims) == 1 && t.Dims[0] == 0 {
 			n.Input[i] = ""
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"assay/onnx"
 	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
@@ -83,7 +84,7 @@ func sizesToInput(c *converter, n *onnxpb.NodeProto) error {
 // sayOutputs: a Split without sizes must say from version 18 that it means equal parts.
 func sayOutputs(_ *converter, n *onnxpb.NodeProto) error {
 	if !hasInput(n, 1) {
-		setInt(n, "num_outputs", int64(len(n.Output)))
+		onnx.SetAttrInt(n, "num_outputs", int64(len(n.Output)))
 	}
 	return nil
 }
@@ -106,11 +107,8 @@ func countToInput(c *converter, n *onnxpb.NodeProto) error {
 
 // axisToInput: the default was axis 1 and became the last but one.
 func axisToInput(c *converter, n *onnxpb.NodeProto) error {
-	axis := int64(1)
-	if a := take(n, "axis"); a != nil {
-		axis = a.I
-	}
-	t := int64s(axis)
+	t := int64s(onnx.AttrInt(n, "axis", 1))
+	onnx.RemoveAttr(n, "axis")
 	t.Dims = nil
 	setInput(n, 2, c.add(n, "axis", t))
 	return nil
@@ -151,7 +149,7 @@ func padsToInputs(c *converter, n *onnxpb.NodeProto) error {
 		return errors.New("it has no attribute pads")
 	}
 	setInput(n, 1, c.add(n, "pads", int64s(pads.Ints...)))
-	if value == nil || value.F == 0 || text(n, "mode", "constant") != "constant" {
+	if value == nil || value.F == 0 || onnx.AttrString(n, "mode", "constant") != "constant" {
 		return nil
 	}
 	t, err := c.number(n, value.F)
@@ -163,9 +161,10 @@ func padsToInputs(c *converter, n *onnxpb.NodeProto) error {
 }
 
 func withoutSpatial(_ *converter, n *onnxpb.NodeProto) error {
-	if a := take(n, "spatial"); a != nil && a.I == 0 {
+	if onnx.AttrInt(n, "spatial", 1) == 0 {
 		return errors.New("it normalizes each element by statistics of its own (spatial 0)")
 	}
+	onnx.RemoveAttr(n, "spatial")
 	return nil
 }
 
@@ -186,17 +185,17 @@ func ratioToInput(c *converter, n *onnxpb.NodeProto) error {
 }
 
 func renameModes(_ *converter, n *onnxpb.NodeProto) error {
-	switch text(n, "mode", "bilinear") {
+	switch onnx.AttrString(n, "mode", "bilinear") {
 	case "bilinear":
-		setString(n, "mode", "linear")
+		onnx.SetAttrString(n, "mode", "linear")
 	case "bicubic":
-		setString(n, "mode", "cubic")
+		onnx.SetAttrString(n, "mode", "cubic")
 	}
 	return nil
 }
 
 func sayHalfPixel(_ *converter, n *onnxpb.NodeProto) error {
-	setString(n, "coordinate_transformation_mode", "output_half_pixel")
+	onnx.SetAttrString(n, "coordinate_transformation_mode", "output_half_pixel")
 	return nil
 }
 

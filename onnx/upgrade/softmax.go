@@ -1,31 +1,30 @@
 package upgrade
 
-import "assay/onnx/onnxpb"
+import (
+	"assay/onnx"
+	"assay/onnx/onnxpb"
+)
 
 // overOneAxis: before version 13, Softmax and its like see their input as a matrix whose rows begin at axis; from 13 on axis is the one
 // dimension that they work along. The two are the same where the other dimensions from axis on are 1. Elsewhere the input is made a
 // matrix, and the result is given the input's shape back. (A shape with an element of 0 behind the second does not come back: there is
 // nothing to compute then.)
 func overOneAxis(c *converter, n *onnxpb.NodeProto) error {
-	axis := int64(1)
-	if a := attribute(n, "axis"); a != nil {
-		axis = a.I
-	}
+	axis := onnx.AttrInt(n, "axis", 1)
 	if direct, ok := c.along(n, axis); ok {
-		setInt(n, "axis", direct)
+		onnx.SetAttrInt(n, "axis", direct)
 		return nil
 	}
 	x, y := n.Input[0], n.Output[0]
-	shape, matrix := c.unused(y+"_shape"), c.unused(y+"_matrix")
-	rows := c.rename(n, "rows")
+	shape, matrix, rows := c.names.Value(y+"_shape"), c.names.Value(y+"_matrix"), c.names.Value(y+"_rows")
 	c.before = []*onnxpb.NodeProto{
-		{OpType: "Shape", Name: shape, Input: []string{x}, Output: []string{shape}},
-		{OpType: "Flatten", Name: matrix, Input: []string{x}, Output: []string{matrix}},
+		{OpType: "Shape", Name: c.names.Node(shape), Input: []string{x}, Output: []string{shape}},
+		{OpType: "Flatten", Name: c.names.Node(matrix), Input: []string{x}, Output: []string{matrix}},
 	}
-	setInt(c.before[1], "axis", axis)
-	n.Input[0] = matrix
-	setInt(n, "axis", -1)
-	c.after = []*onnxpb.NodeProto{{OpType: "Reshape", Name: c.unused(y + "_reshape"), Input: []string{rows, shape}, Output: []string{y}}}
+	onnx.SetAttrInt(c.before[1], "axis", axis)
+	n.Input[0], n.Output[0] = matrix, rows
+	onnx.SetAttrInt(n, "axis", -1)
+	c.after = []*onnxpb.NodeProto{{OpType: "Reshape", Name: c.names.Node(y + "_reshape"), Input: []string{rows, shape}, Output: []string{y}}}
 	return nil
 }
 

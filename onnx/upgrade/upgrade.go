@@ -51,11 +51,7 @@ func To(m *onnx.Model, target int64) error {
 			return err
 		}
 	}
-	for _, o := range m.Proto.OpsetImport {
-		if onnx.Domain(o.Domain) == "" {
-			o.Version = target
-		}
-	}
+	m.SetOpset("", target)
 	return nil
 }
 
@@ -65,11 +61,9 @@ const advice = "export the model with opset 13 or newer"
 func (c *converter) convert(g *onnxpb.GraphProto) error {
 	var nodes []*onnxpb.NodeProto
 	for _, n := range g.Node {
-		for _, a := range n.Attribute {
-			for _, inner := range graphs(a) {
-				if err := c.convert(inner); err != nil {
-					return err
-				}
+		for _, inner := range onnx.AttrGraphs(n) {
+			if err := c.convert(inner); err != nil {
+				return err
 			}
 		}
 		c.graph, c.before, c.after = g, nil, nil
@@ -89,6 +83,8 @@ func (c *converter) step(n *onnxpb.NodeProto) error {
 	}
 	apply, ok := rules[step{n.OpType, c.version}]
 	switch {
+	case ok && (!hasInput(n, 0) || len(n.Output) == 0 || n.Output[0] == ""):
+		return fmt.Errorf("%s: it has no input or no output", c.refusal(n))
 	case ok:
 		if err := apply(c, n); err != nil {
 			return fmt.Errorf("%s: %w; %s", c.refusal(n), err, advice)
@@ -111,11 +107,4 @@ func called(n *onnxpb.NodeProto) string {
 		return "the node that makes " + n.Output[0]
 	}
 	return "a node without a name"
-}
-
-func graphs(a *onnxpb.AttributeProto) []*onnxpb.GraphProto {
-	if a.G != nil {
-		return append([]*onnxpb.GraphProto{a.G}, a.Graphs...)
-	}
-	return a.Graphs
 }

@@ -3,44 +3,17 @@ package upgrade
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 
+	"assay/onnx"
 	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
-func attribute(n *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {
-	for _, a := range n.Attribute {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
-
 // take removes an attribute and gives it, nil where the node has none.
 func take(n *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {
-	a := attribute(n, name)
-	n.Attribute = slices.DeleteFunc(n.Attribute, func(b *onnxpb.AttributeProto) bool { return a == b })
+	a := onnx.Attr(n, name)
+	onnx.RemoveAttr(n, name)
 	return a
-}
-
-func setInt(n *onnxpb.NodeProto, name string, v int64) {
-	take(n, name)
-	n.Attribute = append(n.Attribute, &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_INT, I: v})
-}
-
-func setString(n *onnxpb.NodeProto, name, v string) {
-	take(n, name)
-	n.Attribute = append(n.Attribute, &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_STRING, S: []byte(v)})
-}
-
-// text gives a string attribute, or its default.
-func text(n *onnxpb.NodeProto, name, otherwise string) string {
-	if a := attribute(n, name); a != nil {
-		return string(a.S)
-	}
-	return otherwise
 }
 
 // setInput puts a value at a place among the inputs; those between that are not there are left out.
