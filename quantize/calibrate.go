@@ -2,122 +2,219 @@ package quantize
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
 
 	"assay/backend"
 	"assay/onnx"
-	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
 // Ranges are the smallest and largest value that calibration saw of each tensor.
 type Ranges map[string][2]float32
 
-// Source gives calibration examples one at a time: the feeds of example i in the order of inputs, and false past the last.
+// Source gives calibration examples one at a time: the feeds of example i in the order of inputs, and false past the last. It is called by one
+// goroutine at a time, with i in order.
 type Source func(inputs []backend.ValueInfo, i int) ([]tensor.Value, bool, error)
 
-// figures are what is appended to the graph for each tensor. The runtime's ReduceMin and ReduceMax look past NaN (onnxruntime 1.30.0); the
-// sum of magnitudes does not, and it cannot be NaN for another reason.
-var figures = []string{"ReduceMin", "ReduceMax", "ReduceL1"}
+// Calibration says how the ranges came to be.
+type Calibration struct {
+	Method   string           `json:"method"`
+	Examples int              `json:"examples"`
+	Clipped  float64          `json:"clipped"`         // share of all activation values seen that lie outside their tensor's range
+	Tried    []MethodFidelity `json:"tried,omitempty"` // by auto
+}
 
-// calibrate runs the examples through the model one at a time and keeps the extremes of the named tensors: their figures are
-// appended to the graph, so only three scalars of each leave the session, and memory does not grow with examples. Graph optimisation is off,
-// so that every tensor exists. The result does not depend on the order of examples.
-func calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors []string, source Source, progress func(done int)) (Ranges, int, error) {
+// MethodFidelity is how near to the original the model was with a method's ranges.
+type MethodFidelity struct {
+	Method  string   `json:"method"`
+	SQNR    *float64 `json:"sqnr_db,omitempty"` // of the worst output, decibels; absent where there is no noise
+	Clipped float64  `json:"clipped"`
+}
+
+// calibration is what a run over the examples showed of tensors.
+type calibration struct {
+	tensors    []string
+	extremes   Ranges
+	histograms []*histogram // by the order of tensors; nil where only extremes were asked for, and of tensors that were always empty
+	examples   int
+}
+
+const (
+	// mostRunners bounds how many examples are computed at a time, and so the memory: each has the activations of one example.
+	mostRunners = 4
+	// calibrationLevel is the runtime's level of optimisation. It keeps what is an output of the graph.
+	calibrationLevel = "disable"
+)
+
+// calibrationRun is one pass over the examples.
+type calibrationRun struct {
+	probe    probe
+	session  backend.Session
+	source   Source
+	progress func(done int)
+
+	mu     sync.Mutex // of what follows, and of calls of source and progress
+	next   int
+	done   int
+	over   bool
+	failed int // the first example that failed
+	err    error
+	sums   *calibration
+	locks  []sync.Mutex // of histograms
+}
+
+// calibrate runs the examples through the model, some at a time, and keeps the extremes of the named tensors, and histograms of them where
+// asked: memory does not grow with the number of examples. For extremes alone, three figures of each tensor are appended to the graph, and
+// nothing else leaves the session. The result does not depend on the order of examples.
+func calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors []string, histograms bool, source Source, progress func(done int)) (*calibration, error) {
 	dir, err := os.MkdirTemp("", "assay-calibrate")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "calibrate.onnx")
+	r := &calibrationRun{source: source, progress: progress, locks: make([]sync.Mutex, len(tensors)),
+		sums: &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}}
 	before := m.Proto.Graph
-	m.Proto.Graph = withExtremes(before, tensors)
+	if histograms {
+		r.probe, m.Proto.Graph = probeValues(before, tensors)
+	} else {
+		r.probe, m.Proto.Graph = probeFigures(before, tensors)
+	}
 	err = m.Save(path)
 	m.Proto.Graph = before
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	s, err := be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "disable"})
+	runners := min(runtime.GOMAXPROCS(0), mostRunners)
+	r.session, err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: calibrationLevel,
+		IntraOpThreads: max(runtime.GOMAXPROCS(0)/runners, 1)})
 	if err != nil {
-		return nil, 0, fmt.Errorf("open the model for calibration: %w", err)
+		return nil, fmt.Errorf("open the model for calibration: %w", err)
 	}
-	defer s.Close()
-	ranges := Ranges{}
-	for i := 0; ; i++ {
-		if ctx.Err() != nil {
-			return nil, i, ctx.Err()
+	defer r.session.Close()
+	var wg sync.WaitGroup
+	for range runners {
+		wg.Go(func() { r.work(ctx) })
+	}
+	wg.Wait()
+	switch {
+	case r.err != nil:
+		return nil, r.err
+	case r.done == 0:
+		return nil, errors.New("calibration data has no examples")
+	}
+	r.sums.examples = r.done
+	return r.sums, nil
+}
+
+// work computes examples until there are no more, or one has failed. Examples are begun in order, and those begun are finished, so that the
+// first that fails is the same one every time.
+func (r *calibrationRun) work(ctx context.Context) {
+	for {
+		i, feeds, ok := r.take(ctx)
+		if !ok {
+			return
 		}
-		feeds, more, err := source(s.Inputs(), i)
+		err := r.example(ctx, feeds)
+		r.mu.Lock()
 		if err != nil {
-			return nil, i, fmt.Errorf("calibration example %d: %w", i, err)
+			r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
+		} else if r.done++; r.progress != nil {
+			r.progress(r.done)
 		}
-		if !more {
-			if i == 0 {
-				return nil, 0, errors.New("calibration data has no examples")
+		r.mu.Unlock()
+	}
+}
+
+// take gives the next example.
+func (r *calibrationRun) take(ctx context.Context) (i int, feeds []tensor.Value, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over || r.err != nil {
+		return 0, nil, false
+	}
+	i = r.next
+	if err := ctx.Err(); err != nil {
+		r.fail(i, err)
+		return 0, nil, false
+	}
+	feeds, more, err := r.source(r.session.Inputs(), i)
+	if err != nil {
+		r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
+		return 0, nil, false
+	}
+	r.next, r.over = i+1, !more
+	return i, feeds, more
+}
+
+// fail keeps the error of the first example that failed. The lock is held.
+func (r *calibrationRun) fail(i int, err error) {
+	if r.err == nil || i < r.failed {
+		r.err, r.failed = err, i
+	}
+}
+
+// example computes one example and adds what was seen.
+func (r *calibrationRun) example(ctx context.Context, feeds []tensor.Value) error {
+	outputs, err := r.session.Run(ctx, feeds)
+	if err != nil {
+		return err
+	}
+	seen := make([]extremesSeen, len(r.sums.tensors))
+	for i, name := range r.sums.tensors {
+		if seen[i], err = r.probe.see(i, feeds, outputs); err != nil {
+			return fmt.Errorf("tensor %s %w", name, err)
+		}
+	}
+	for i, s := range seen {
+		if s.values != nil {
+			r.count(i, s)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, name := range r.sums.tensors {
+		if s := seen[i]; !s.empty {
+			if old, ok := r.sums.extremes[name]; ok {
+				s.low, s.high = min(s.low, old[0]), max(s.high, old[1])
 			}
-			return ranges, i, nil
+			r.sums.extremes[name] = [2]float32{s.low, s.high}
 		}
-		outputs, err := s.Run(ctx, feeds)
-		if err != nil {
-			return nil, i, fmt.Errorf("calibration example %d: %w", i, err)
-		}
-		if err := ranges.add(tensors, outputs[len(outputs)-len(figures)*len(tensors):]); err != nil {
-			return nil, i, fmt.Errorf("calibration example %d: %w", i, err)
-		}
-		if progress != nil {
-			progress(i + 1)
-		}
-	}
-}
-
-// withExtremes appends to a graph the figures of each tensor as outputs.
-func withExtremes(g *onnxpb.GraphProto, tensors []string) *onnxpb.GraphProto {
-	out := &onnxpb.GraphProto{Name: g.Name, Initializer: g.Initializer, SparseInitializer: g.SparseInitializer, Input: g.Input, ValueInfo: g.ValueInfo}
-	out.Node = append(out.Node, g.Node...)
-	out.Output = append(out.Output, g.Output...)
-	taken := valueNames(g)
-	for _, name := range tensors {
-		for _, op := range figures {
-			result := unusedName(name+"_"+op, taken)
-			out.Node = append(out.Node, &onnxpb.NodeProto{Name: result, OpType: op, Input: []string{name}, Output: []string{result},
-				Attribute: []*onnxpb.AttributeProto{{Name: "keepdims", Type: onnxpb.AttributeProto_INT, I: 0}}})
-			out.Output = append(out.Output, &onnxpb.ValueInfoProto{Name: result, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-				TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(tensor.Float32), Shape: &onnxpb.TensorShapeProto{}}}}})
-		}
-	}
-	return out
-}
-
-func (r Ranges) add(tensors []string, values []tensor.Value) error {
-	for i, name := range tensors {
-		low, err1 := scalar(values[len(figures)*i])
-		high, err2 := scalar(values[len(figures)*i+1])
-		sum, err3 := scalar(values[len(figures)*i+2])
-		if err := errors.Join(err1, err2, err3); err != nil {
-			return fmt.Errorf("tensor %s: %w", name, err)
-		}
-		if math.IsInf(float64(low), 1) && math.IsInf(float64(high), -1) {
-			continue // the tensor has no elements, as the cache of a first token
-		}
-		if sum != sum || low-low != 0 || high-high != 0 {
-			return fmt.Errorf("tensor %s holds NaN or infinite values; mend the data or the model, or leave this example out", name)
-		}
-		if seen, ok := r[name]; ok {
-			low, high = min(low, seen[0]), max(high, seen[1])
-		}
-		r[name] = [2]float32{low, high}
 	}
 	return nil
 }
 
-func scalar(v tensor.Value) (float32, error) {
-	if v.Tensor == nil || v.Tensor.DType != tensor.Float32 || len(v.Tensor.Data) != 4 {
-		return 0, errors.New("its extremes are no float32 numbers")
+// count adds the values of tensor i to its histogram.
+func (r *calibrationRun) count(i int, s extremesSeen) {
+	r.locks[i].Lock()
+	defer r.locks[i].Unlock()
+	if r.sums.histograms[i] == nil {
+		r.sums.histograms[i] = &histogram{}
 	}
-	return math.Float32frombits(binary.LittleEndian.Uint32(v.Tensor.Data)), nil
+	r.sums.histograms[i].add(s.values, s.low, s.high)
+}
+
+// remaining tells, at most once in a second, how far a calibration is, and how long the rest takes where the number of examples is known.
+func remaining(count int, say func(text string)) func(done int) {
+	begun := time.Now()
+	said := begun
+	return func(done int) {
+		if say == nil || time.Since(said) < time.Second {
+			return
+		}
+		said = time.Now()
+		text := fmt.Sprintf("calibrated on %d examples", done)
+		if count > done {
+			left := time.Duration(float64(time.Since(begun)) / float64(done) * float64(count-done))
+			text = fmt.Sprintf("calibrated on %d of %d examples, about %s left", done, count, left.Round(time.Second))
+		}
+		say(text)
+	}
 }

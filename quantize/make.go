@@ -20,6 +20,7 @@ type Request struct {
 	Options  Options
 	External onnx.External     // where the result's weights go
 	Examples Source            // calibration data, and what the result is compared with the original on; nil where there is none
+	Count    int               // of examples, for the time left; 0 where it is not known
 	Ranges   Ranges            // of activations, in place of calibration
 	Lineage  map[string]string // metadata of the result
 	Progress func(text string)
@@ -40,6 +41,7 @@ type Result struct {
 	Fused         map[string]int `json:"fused"` // low-precision operators of the graph that the runtime makes of it
 	Warnings      []string       `json:"warnings"`
 	Ranges        Ranges         `json:"-"`
+	Calibration   *Calibration   `json:"calibration,omitempty"` // absent where ranges were given, and where none are needed
 	ExamplesCount int            `json:"examples"`
 	Sensitivity   []UnitScore    `json:"sensitivity,omitempty"` // of all units, where Options.KeepFloat asks for it; the first of them stayed float
 }

@@ -30,6 +30,8 @@ type Options struct {
 	float map[string]string // nodes that stay float, by nodeKey, and why
 
 	// Of static quantization alone.
+	Method      string       `json:",omitempty"` // of calibration, one of Methods; "" for minmax
+	Percentile  float64      `json:",omitempty"` // share of values in percent that the percentile method keeps; 0 for DefaultPercentile
 	Weight      tensor.DType `json:",omitzero"`  // int8 or uint8; 0 for int8
 	Overrides   Overrides    `json:",omitempty"` // what single tensors do otherwise
 	Target      string       `json:",omitempty"` // the target whose defaults were applied; it is recorded, and decides nothing by itself

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"assay/backend"
 	"assay/onnx"
@@ -68,16 +67,7 @@ func (s *staticInt8) calibrate(ctx context.Context, be backend.Backend, q *Reque
 	if q.Examples == nil {
 		return errors.New("static quantization needs calibration data, or ranges from an earlier run")
 	}
-	begun := time.Now()
-	var err error
-	res.Ranges, res.ExamplesCount, err = calibrate(ctx, be, s.model, s.activations, q.Examples, func(done int) {
-		if q.Progress != nil && done%16 == 0 {
-			q.Progress(fmt.Sprintf("calibrated on %d examples", done))
-		}
-	})
-	s.ranges = res.Ranges
-	res.Seconds.Calibrate = time.Since(begun).Seconds()
-	return err
+	return s.ranged(ctx, be, q, res)
 }
 
 func (s *selection) counts() NodeCounts {
