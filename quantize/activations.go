@@ -67,7 +67,7 @@ func (r *rewriter) scaleOf(n *onnxpb.NodeProto, i int) (float32, bool) {
 		return r.parts[c].scales[0], len(r.parts[c].scales) == 1
 	}
 	name := r.root(input(n, i))
-	if p, ok := r.parts[constant{name: name, axis: -1}]; ok {
+	if p := r.sharedParts(name); p != nil {
 		return p.scales[0], true
 	}
 	return r.params[name].Scale, r.marked[name]
@@ -99,8 +99,8 @@ func (r *rewriter) activation(name string) {
 
 // writeParams adds a tensor's scale and zero point, once.
 func (r *rewriter) writeParams(name string) written {
-	if c, ok := r.parts[constant{name: name, axis: -1}]; ok {
-		return c.at
+	if p := r.sharedParts(name); p != nil {
+		return p.at
 	}
 	at, ok := r.written[name]
 	if !ok {
@@ -110,4 +110,12 @@ func (r *rewriter) writeParams(name string) written {
 		r.written[name] = at
 	}
 	return at
+}
+
+// sharedParts are those of a constant whose parameters activations take, nil where the name is no such constant.
+func (r *rewriter) sharedParts(name string) *parts {
+	if p := r.parts[constant{name: name, axis: -1}]; p != nil {
+		return p
+	}
+	return r.parts[constant{name: name, axis: -1, weight: true}]
 }

@@ -136,7 +136,8 @@ func (r *rewriter) writeBias(b bias, values, scales []float32, again bool) {
 		name = r.copyName(b.name)
 		output = name
 	case !r.onlyBias(b.name):
-		output = r.unique(b.name + "_DequantizeLinear_Output")
+		name = b.name + "_bias" // the plain names are those of the operand, where the reference quantizes that
+		output = r.unique(name + "_DequantizeLinear_Output")
 	default:
 		r.dropInitializer(b.name)
 	}

@@ -16,6 +16,8 @@ type blockLayout struct {
 	// inPlace keeps the matrix's order of elements, as DequantizeLinear and GatherBlockQuantized want it. Else each column (or row) gets its
 	// blocks one after the other, each as long as a whole one, as MatMulNBits wants it.
 	inPlace bool
+	// turned transposes a matrix whose blocks run along its rows, so that in place they run down columns.
+	turned bool
 	// unsigned stores symmetric codes in place as they are, with the middle code for 0; else they are signed.
 	unsigned bool
 }
@@ -23,7 +25,7 @@ type blockLayout struct {
 // blocked is a matrix of codes. Its buffers are used again where they are large enough.
 type blocked struct {
 	codes  []byte
-	scales []float32 // by column (or row), then block; in place and down: by block, then column
+	scales []float32 // by column (or row), then block; in place, where blocks run down columns: by block, then column
 	zeros  []byte    // packed as the codes; in the order of scales, and not in place each column's begin with a byte
 }
 
@@ -69,7 +71,7 @@ func (l *blockLayout) zeroBytes() int {
 
 // scaleAt is where a block's scale stands.
 func (l *blockLayout) scaleAt(lane, block int) int {
-	if l.inPlace && l.down {
+	if l.inPlace && (l.down || l.turned) {
 		return block*l.lanes() + lane
 	}
 	return lane*l.blocks() + block
@@ -79,7 +81,7 @@ func (l *blockLayout) scaleAt(lane, block int) int {
 const slab = 32 << 20
 
 // quantize makes the codes, scales and zero points of a matrix of rows by columns, on all cores. It reads the values from the first to the last,
-// and calls done, where not nil, when those read so far will not be read again.
+// unless they are turned, and calls done, where not nil, when those read so far need not stay in memory.
 func (l *blockLayout) quantize(values []float32, into *blocked, done func()) error {
 	if len(values) != l.rows*l.columns {
 		return fmt.Errorf("%d values for a matrix of %d by %d", len(values), l.rows, l.columns)
@@ -92,7 +94,10 @@ func (l *blockLayout) quantize(values []float32, into *blocked, done func()) err
 	}
 	clear(into.codes)
 	n, unit, work := l.lanes(), l.columns, l.along
-	if l.down {
+	switch {
+	case l.turned:
+		n, unit, work = l.blocks(), l.rows*l.block, l.across
+	case l.down:
 		n, unit, work = l.blocks(), l.columns*l.block, l.downwards
 	}
 	// By pairs, because two lanes of odd length share a byte in place.
@@ -160,6 +165,20 @@ func (l *blockLayout) along(values []float32, into *blocked, from, to int) error
 	return nil
 }
 
+// across quantizes the blocks [from, to) of all rows: turned, these are what stands together.
+func (l *blockLayout) across(values []float32, into *blocked, from, to int) error {
+	codes := make([]byte, l.block)
+	for b := from; b < to; b++ {
+		for lane := range l.rows {
+			at := lane*l.columns + b*l.block
+			if err := l.one(values[at:min(at+l.block, (lane+1)*l.columns)], codes, into, lane, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // downwards quantizes the blocks [from, to) of all columns, a strip of columns at a time that fits the nearest cache.
 func (l *blockLayout) downwards(values []float32, into *blocked, from, to int) error {
 	const cached = 4096 // values
@@ -215,8 +234,8 @@ func (l *blockLayout) one(values []float32, codes []byte, into *blocked, lane, b
 // place puts a block's codes where its values stood. Symmetric ones are stored signed.
 func (l *blockLayout) place(out, codes []byte, lane, block int) {
 	start, step := lane*l.columns+block*l.block, 1
-	if l.down {
-		start, step = block*l.block*l.columns+lane, l.columns
+	if l.down || l.turned {
+		start, step = block*l.block*l.lanes()+lane, l.lanes()
 	}
 	var sign byte
 	if l.signed() {

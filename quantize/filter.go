@@ -55,13 +55,6 @@ func (o *Options) filter() (*filter, error) {
 	return f, nil
 }
 
-// allows says whether a node may be quantized, or why not.
-func (f *filter) allows(n *onnxpb.NodeProto) (bool, string) {
-	why := f.refuses(n, true)
-	f.included = f.included || why == ""
-	return why == "", why
-}
-
 // static reads the operator types as static quantization does. Types with weights alone bring along what carries their values on; a list
 // that names others is taken as it stands.
 func (f *filter) static(types []string) error {

@@ -69,9 +69,11 @@ func (s *selection) literalAll(n *onnxpb.NodeProto, inputs, outputs []string) {
 	}
 }
 
-// likeFirst lets outputs take the parameters of the first input, where that is quantized.
+// likeFirst lets outputs take the parameters of the first input, where that is quantized, as an activation or as a constant of one scale.
 func (s *selection) likeFirst(n *onnxpb.NodeProto, outputs []string) {
-	if !s.marked[n.Input[0]] {
+	if c, ok := s.plain[n.Input[0]]; ok && c.axis < 0 {
+		s.takes[slot{n, 0}] = c
+	} else if !s.marked[n.Input[0]] {
 		return
 	}
 	for _, name := range outputs {
@@ -124,10 +126,7 @@ func (s *selection) literalPad(n *onnxpb.NodeProto) {
 
 // literalGather quantizes a table, too: what is looked up in it has its parameters.
 func (s *selection) literalGather(n *onnxpb.NodeProto) {
-	if s.markConstant(n, 0, -1, false) {
-		s.markLike(n.Output[0], n.Input[0])
-		return
-	}
+	s.markConstant(n, 0, -1, false)
 	s.likeFirst(n, n.Output[:1])
 }
 

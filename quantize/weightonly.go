@@ -93,22 +93,24 @@ func needsFolding(m *onnx.Model, o Options) bool {
 	return size <= foldedBytes
 }
 
+// blockedOperators have a form with blocked weights.
+var blockedOperators = []string{"MatMul", "Gemm", "Gather"}
+
 // blockedTypes checks the operator types that were asked for. Convolutions have no blocked form and are no mistake: they are among the types
 // that stand for none.
 func blockedTypes(asked map[string]bool) (map[string]bool, error) {
-	known := []string{"MatMul", "Gemm", "Gather"}
 	types := map[string]bool{}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		switch {
 		case name == AllTypes:
-			for _, k := range known {
+			for _, k := range blockedOperators {
 				types[k] = true
 			}
-		case slices.Contains(known, name) || name == "Conv":
+		case slices.Contains(blockedOperators, name) || name == "Conv":
 			types[name] = true
 		default:
-			errs = append(errs, fmt.Errorf("--op-types: %s has no form with blocked weights; want some of %v", name, known))
+			errs = append(errs, fmt.Errorf("--op-types: %s has no form with blocked weights; want some of %v", name, blockedOperators))
 		}
 	}
 	return types, errors.Join(errs...)
@@ -228,7 +230,7 @@ func (w *weightOnly) planGemm(n *onnxpb.NodeProto) (*blockedNode, string) {
 	case onnx.AttrInt(n, "transA", 0) != 0:
 		return nil, "its input is transposed"
 	}
-	if w.options.Form == FormNBits && onnx.AttrFloat(n, "beta", 1) != 1 && len(n.Input) > 2 && n.Input[2] != "" {
+	if onnx.AttrFloat(n, "beta", 1) != 1 && len(n.Input) > 2 && n.Input[2] != "" {
 		if c := w.weights[n.Input[2]]; c == nil || tensor.DType(c.DataType) != tensor.Float32 {
 			return nil, "its beta is not 1, and its bias is computed"
 		}
@@ -239,10 +241,11 @@ func (w *weightOnly) planGemm(n *onnxpb.NodeProto) (*blockedNode, string) {
 // product plans the weight of a matrix product, whose blocks run along the axis that is summed over.
 func (w *weightOnly) product(n *onnxpb.NodeProto, t *onnxpb.TensorProto, rows, columns int, down bool) (*blockedNode, string) {
 	l := blockLayout{blockFormat: w.format(zeroFirst), rows: rows, columns: columns, down: down}
-	factor := float32(1)
 	if w.options.Form == FormQDQ {
-		l.inPlace, l.rounding = true, zeroLast
-	} else if n.OpType == "Gemm" {
+		l.inPlace, l.turned, l.rounding = true, !down, zeroLast
+	}
+	factor := float32(1)
+	if n.OpType == "Gemm" {
 		factor = onnx.AttrFloat(n, "alpha", 1)
 	}
 	return w.smaller(&blockedNode{source: t, layout: l, factor: factor})
@@ -294,9 +297,14 @@ func (w *weightOnly) nothing() string {
 		return ""
 	}
 	for _, n := range w.model.Proto.Graph.Node {
-		if w.types[n.OpType] || n.OpType == "Gather" {
+		if blockedOperator(n) && (w.types[n.OpType] || len(n.Input) > 0 && w.weights[n.Input[0]] != nil) {
 			return nodeName(n) + ": " + w.left[n]
 		}
 	}
-	return "it has no MatMul or Gemm with constant float32 weights"
+	return "it has no MatMul or Gemm with constant float32 weights, which alone have a form with blocked weights; " + SchemeInt8Static + " quantizes convolutions"
+}
+
+// blockedOperator says whether a node's operator has a form with blocked weights.
+func blockedOperator(n *onnxpb.NodeProto) bool {
+	return onnx.Domain(n.Domain) == "" && slices.Contains(blockedOperators, n.OpType)
 }

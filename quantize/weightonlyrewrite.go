@@ -108,7 +108,7 @@ func (r *blockedRewriter) node(n *onnxpb.NodeProto, p *blockedNode) ([]*onnxpb.N
 	case n.OpType == "Gather":
 		return r.table(n, p, names), nil
 	case r.options.Form == FormQDQ:
-		return r.dequantized(n, p, names), nil
+		return r.dequantized(n, p, names)
 	}
 	return r.nbits(n, p, names)
 }
@@ -156,12 +156,12 @@ func (p *blockedNode) tensors() (codes, scales, zeros *onnxpb.TensorProto) {
 	dims := p.source.Dims
 	if l.rounding == zeroLast { // of a product
 		name += "_DQ"
-		dims = []int64{int64(l.rows), int64(l.columns)}
+		dims = []int64{int64(l.depth()), int64(l.lanes())}
 	}
 	less := slices.Clone(dims)
 	axis := len(less) - 1
-	if l.down {
-		axis--
+	if l.rounding == zeroLast {
+		axis = 0
 	}
 	less[axis] = int64(l.blocks())
 	return tensorOf(name+"_Q"+width, l.codeType(), dims...), tensorOf(name+"_scales", tensor.Float32, less...),
@@ -181,7 +181,7 @@ func (b blockedNames) inputs(first ...string) []string {
 	return first
 }
 
-// nbits makes a product MatMulNBits, and adds the bias of a Gemm.
+// nbits makes a product MatMulNBits.
 func (r *blockedRewriter) nbits(n *onnxpb.NodeProto, p *blockedNode, names blockedNames) ([]*onnxpb.NodeProto, error) {
 	l := &p.layout
 	made := &onnxpb.NodeProto{OpType: "MatMulNBits", Domain: "com.microsoft", Name: unusedName(n.Name+"_Q"+strconv.Itoa(l.bits), r.nodeNames),
@@ -193,16 +193,22 @@ func (r *blockedRewriter) nbits(n *onnxpb.NodeProto, p *blockedNode, names block
 	if r.options.AccuracyLevel != 0 { // most providers know no such attribute, and 0 says nothing
 		onnx.SetAttrInt(made, "accuracy_level", int64(r.options.AccuracyLevel))
 	}
+	return r.withBias(n, made)
+}
+
+// withBias puts what a Gemm adds behind the product that takes its place.
+func (r *blockedRewriter) withBias(n *onnxpb.NodeProto, product ...*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	if n.OpType != "Gemm" || len(n.Input) < 3 || n.Input[2] == "" {
-		return []*onnxpb.NodeProto{made}, nil
+		return product, nil
 	}
 	bias, err := r.bias(n)
 	if err != nil {
 		return nil, err
 	}
-	made.Output[0] = unusedName(n.Output[0]+"_without_bias", r.names)
-	return []*onnxpb.NodeProto{made, {OpType: "Add", Name: unusedName(n.Name+"_bias", r.nodeNames),
-		Input: []string{made.Output[0], bias}, Output: []string{n.Output[0]}}}, nil
+	last := product[len(product)-1]
+	last.Output[0] = unusedName(n.Output[0]+"_without_bias", r.names)
+	return append(product, &onnxpb.NodeProto{OpType: "Add", Name: unusedName(n.Name+"_bias", r.nodeNames),
+		Input: []string{last.Output[0], bias}, Output: []string{n.Output[0]}}), nil
 }
 
 // bias is what a Gemm adds, times its beta.
@@ -226,23 +232,15 @@ func (r *blockedRewriter) bias(n *onnxpb.NodeProto) (string, error) {
 	return scaled.Name, nil
 }
 
-// dequantized keeps a product and puts DequantizeLinear before its weight.
-func (r *blockedRewriter) dequantized(n *onnxpb.NodeProto, p *blockedNode, names blockedNames) []*onnxpb.NodeProto {
-	l := &p.layout
-	width := strconv.Itoa(l.bits)
-	made := &onnxpb.NodeProto{OpType: "DequantizeLinear", Name: unusedName(n.Name+"_DQ_Q"+width, r.nodeNames), Input: names.inputs(),
+// dequantized puts DequantizeLinear before the weight of a product. Gemm becomes MatMul: the runtime fuses few forms of it.
+func (r *blockedRewriter) dequantized(n *onnxpb.NodeProto, p *blockedNode, names blockedNames) ([]*onnxpb.NodeProto, error) {
+	width := strconv.Itoa(p.layout.bits)
+	weight := &onnxpb.NodeProto{OpType: "DequantizeLinear", Name: unusedName(n.Name+"_DQ_Q"+width, r.nodeNames), Input: names.inputs(),
 		Output: []string{unusedName(names.codes+"_output", r.names)}}
-	axis := int64(1)
-	if l.down {
-		axis = 0
-	}
-	onnx.SetAttrInt(made, "axis", axis)
-	onnx.SetAttrInt(made, "block_size", int64(l.block))
-	n.Input[1] = made.Output[0]
-	if n.OpType == "MatMul" {
-		n.Name = unusedName(n.Name+"_matmul_Q"+width, r.nodeNames)
-	}
-	return []*onnxpb.NodeProto{made, n}
+	onnx.SetAttrInt(weight, "axis", 0)
+	onnx.SetAttrInt(weight, "block_size", int64(p.layout.block))
+	return r.withBias(n, weight, &onnxpb.NodeProto{OpType: "MatMul", Name: unusedName(n.Name+"_matmul_Q"+width, r.nodeNames),
+		Input: []string{n.Input[0], weight.Output[0]}, Output: []string{n.Output[0]}})
 }
 
 // table makes a Gather of rows one of blocks.

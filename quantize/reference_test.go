@@ -1,0 +1,287 @@
+//go:build cgo && linux
+
+package quantize
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/onnx"
+	"assay/tensor"
+)
+
+var update = flag.Bool("update", false, "keep what the reference makes of the models in testdata/quantize")
+
+// goldenModel is what onnxruntime.quantization makes of one prepared model in several ways: of every initializer and every Q/DQ node a few
+// digits of a hash for each way, or dashes. golden.py says how.
+type goldenModel struct {
+	Model        string
+	SHA256       string // of the prepared model's file
+	Cases        []goldenCase
+	Initializers map[string]string
+	Nodes        map[string]string
+}
+
+// goldenCase is one way of quantizing.
+type goldenCase struct {
+	Activation, Weight string
+	PerChannel         bool `json:"per_channel"`
+	ReduceRange        bool `json:"reduce_range"`
+	Symmetric          bool
+	Error              string // why the reference stopped
+}
+
+const goldenDigits = 4
+
+// at is the digits of a way, "" where it does not make the thing.
+func at(digits string, way int) string {
+	return strings.Trim(digits[goldenDigits*way:goldenDigits*(way+1)], "-")
+}
+
+// goldenModels are those whose goldens are kept in the repository; ASSAY_LONG compares every model there is.
+var goldenModels = []string{"student.onnx", "teacher.onnx", "mnist.onnx", "dtln_2.onnx", "fastestdet.onnx", "light_squeezenet.onnx",
+	"tiny_gpt2_fp32.onnx", "ultraface-version-RFB-320.onnx", "vespa_random_encoder.onnx", "rules.onnx"}
+
+// The same prepared model with the same ranges gives the reference's integers, scales, zero points and wiring, but for the deviations.
+func TestModelsAreThoseOfTheReference(t *testing.T) {
+	for _, name := range goldenModels {
+		var g goldenModel
+		readGolden(t, strings.TrimSuffix(name, ".onnx")+".json", &g)
+		t.Run(name, func(t *testing.T) { compareModel(t, g, preparedFile(t, name)) })
+	}
+}
+
+// TestReferenceLive asks the reference itself, about every model.
+func TestReferenceLive(t *testing.T) {
+	python := os.Getenv("ASSAY_PYTHON")
+	if os.Getenv("ASSAY_LONG") == "" || python == "" {
+		t.Skip("a long check: ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python, see testdata/quantize/golden.py")
+	}
+	in, out := t.TempDir(), t.TempDir()
+	for _, path := range allModels(t) {
+		name := filepath.Base(path)
+		if err := Prepare(t.Context(), loaded(t), path, filepath.Join(in, name), DefaultOptions()); err != nil {
+			t.Logf("%s is not prepared: %v", name, err)
+		}
+	}
+	if err := os.Rename(rulesModel().save(t), filepath.Join(in, "rules.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join(goldenDir, "golden.py"), "--prepared", in, "--out", out)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	files, err := filepath.Glob(filepath.Join(out, "*.json"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d models: %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g goldenModel
+		if err := json.Unmarshal(text, &g); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(g.Model, func(t *testing.T) { compareModel(t, g, filepath.Join(in, g.Model)) })
+		if *update && slices.Contains(goldenModels, g.Model) {
+			if err := os.WriteFile(filepath.Join(goldenDir, filepath.Base(file)), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// allModels are the models of the repository and those published beside it.
+func allModels(t *testing.T) []string {
+	t.Helper()
+	shared := filepath.Dir(modelFile(t, "mnist.onnx"))
+	var out []string
+	for _, dir := range []string{"../testdata/digits", shared} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, found...)
+	}
+	return out
+}
+
+// preparedFile prepares a golden's model.
+func preparedFile(t *testing.T, name string) string {
+	t.Helper()
+	if name == "rules.onnx" {
+		return rulesModel().save(t)
+	}
+	out := filepath.Join(t.TempDir(), name)
+	if err := Prepare(t.Context(), loaded(t), modelFile(t, name), out, DefaultOptions()); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// choice is a way of choosing what is quantized.
+type choice struct {
+	name  string
+	types []string
+}
+
+// compareModel quantizes a prepared model in every way of a golden, by the reference's choice and by ours.
+func compareModel(t *testing.T, g goldenModel, path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != g.SHA256 {
+		t.Fatalf("the prepared model is not the one that the golden was made from; make it again with -update")
+	}
+	seen := map[string]bool{}
+	for _, how := range []choice{{"all", []string{AllTypes}}, {"default", nil}} {
+		for way, c := range g.Cases {
+			m := quantizedLike(t, path, c, how.types)
+			if c.Error != "" {
+				t.Logf("the reference stops at %+v", c)
+				continue
+			}
+			same, different := compareWithReference(t, m, &g, way, how.types != nil)
+			label := fmt.Sprintf("%s of %+v", how.name, c)
+			if how.types != nil && same < len(different) {
+				t.Errorf("%s: only %d names are the reference's", label, same)
+			}
+			for _, name := range slices.Sorted(maps.Keys(different)) {
+				prefix, known := deviation(g.Model, how.name, name)
+				if !known {
+					t.Errorf("%s: %s: %s", label, name, different[name])
+				}
+				seen[prefix] = true
+			}
+			if way == 0 {
+				t.Logf("%s: %d initializers and nodes are equal, %d deviate", label, same, len(different))
+			}
+		}
+	}
+	for prefix := range deviations[g.Model] {
+		if !seen[prefix] {
+			t.Errorf("it does not deviate at %s any more", prefix)
+		}
+	}
+}
+
+// quantizedLike quantizes a prepared model in a golden's way with made-up ranges.
+func quantizedLike(t *testing.T, path string, c goldenCase, types []string) *onnx.Model {
+	t.Helper()
+	m, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	s, err := selectNodes(m, Options{Scheme: SchemeInt8Static, Activation: dtype(t, c.Activation), Weight: dtype(t, c.Weight),
+		PerChannel: c.PerChannel, ReduceRange: c.ReduceRange, Symmetric: c.Symmetric, OpTypes: types})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges := Ranges{}
+	for name := range valueNames(m.Proto.Graph) {
+		ranges[name] = madeUpRange(name)
+	}
+	if err := newRewriter(s, ranges).run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// madeUpRange is golden.py's.
+func madeUpRange(name string) [2]float32 {
+	h := uint32(0x811C9DC5)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 0x01000193
+	}
+	exponent := int(h>>16)%12 - 8
+	if h>>29 == 0 {
+		exponent = -34
+	}
+	unit := math.Ldexp(1, exponent-6)
+	return [2]float32{float32(-float64(h&0xFF) * unit), float32(float64(h>>8&0xFF+1) * unit)}
+}
+
+// compareWithReference counts the initializers and Q/DQ nodes that are the reference's and says of every other name what is different. A
+// choice of ours is compared where both quantize; the reference's choice as a whole.
+func compareWithReference(t *testing.T, m *onnx.Model, g *goldenModel, way int, whole bool) (same int, different map[string]string) {
+	t.Helper()
+	different = map[string]string{}
+	have := map[string]bool{}
+	note := func(name, got, all, what string) {
+		have[name] = true
+		switch want := at(all, way); {
+		case want == got:
+			same++
+		case want != "":
+			different[name] = what
+		case whole:
+			different[name] = "the reference does not have it: " + what
+		}
+	}
+	for _, init := range m.Proto.Graph.Initializer {
+		got, err := m.Tensor(init)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What the reference does not make in any way is a copy of ours, or the model's own.
+		if all, ok := g.Initializers[init.Name]; ok {
+			note(init.Name, initializerDigest(init.Name, got), all, fmt.Sprintf("%s %v %.12v", got.DType, got.Shape, got.Data))
+		}
+	}
+	for _, n := range m.Proto.Graph.Node {
+		if n.OpType != "QuantizeLinear" && n.OpType != "DequantizeLinear" {
+			continue
+		}
+		all, ok := g.Nodes[n.Name]
+		wiring := append(append(slices.Clone(n.Input), n.Output...), fmt.Sprint(attributeInt(n, "axis", -1)))
+		if whole && ok {
+			note(n.Name, goldenDigest(wiring...), all, fmt.Sprintf("%q", wiring))
+		}
+	}
+	if !whole {
+		return same, different
+	}
+	for _, names := range []map[string]string{g.Initializers, g.Nodes} {
+		for name, all := range names {
+			if at(all, way) != "" && !have[name] {
+				different[name] = "only the reference has it"
+			}
+		}
+	}
+	return same, different
+}
+
+func initializerDigest(name string, v *tensor.Tensor) string {
+	dims := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(v.Shape)), ","), "[]")
+	if strings.HasSuffix(name, "_quantized_scale") && dims == "1" {
+		dims = ""
+	}
+	return goldenDigest(v.DType.String(), dims, string(v.Data))
+}
+
+func goldenDigest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte("|"))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:goldenDigits]
+}
