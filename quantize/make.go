@@ -38,7 +38,8 @@ type Result struct {
 	Seconds       Times          `json:"seconds"`
 	PeakRSSBytes  int64          `json:"peak_rss_bytes"`
 	Quality       Fidelity       `json:"quality"`
-	Fused         map[string]int `json:"fused"` // low-precision operators of the graph that the runtime makes of it
+	Exact         *Fidelity      `json:"quality_unsaturated,omitempty"` // see Verification
+	Fused         map[string]int `json:"fused"`                         // low-precision operators of the graph that the runtime makes of it
 	Warnings      []string       `json:"warnings"`
 	Ranges        Ranges         `json:"-"`
 	Calibration   *Calibration   `json:"calibration,omitempty"` // absent where ranges were given, and where none are needed

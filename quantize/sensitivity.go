@@ -31,7 +31,8 @@ const scored = 32
 // Sensitivity ranks the units of a model by the error of its outputs when one of them is quantized, as q.Options say, in the otherwise
 // float model; both are prepared alike. Nothing is written at q.Out. Ranges are computed once, for all units. Units are tried one after
 // another, a session at a time, so memory holds the model twice and does not grow with units or examples; the disk holds two copies of
-// the model. It takes about as long as running the examples once for each unit. An error leaves nothing behind.
+// the model. It takes about as long as running the examples once for each unit. The ranking is without the saturation of processors that
+// have it (see Verification), so it is the same everywhere. An error leaves nothing behind.
 //
 // The errors of units do not simply add up: in the whole quantized model some cancel. Leaving the first of the ranking float brings outputs
 // nearer to the original's where a few units stand out, as those with outliers do; where all cost about the same, it can take them further
@@ -169,7 +170,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.be.Open(ctx, r.float(), backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	s, err := r.be.Open(ctx, r.float(), cpuOptions(nil))
 	if err != nil {
 		return nil, fmt.Errorf("open the float model: %w", err)
 	}
@@ -288,7 +289,7 @@ func (r *ranker) try(ctx context.Context, u *Unit) (*UnitScore, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	s, err := r.be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	s, err := openExact(ctx, r.be, path, r.dir)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the model with it quantized: %w", err)
 	}

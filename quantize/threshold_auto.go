@@ -80,7 +80,7 @@ func (s *staticInt8) compare(ctx context.Context, be backend.Backend, q *Request
 	if err := s.model.Save(base); err != nil {
 		return 0, nil, err
 	}
-	original, err := be.Open(ctx, q.Model, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	original, err := be.Open(ctx, q.Model, cpuOptions(nil))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -141,7 +141,7 @@ func openQuantized(ctx context.Context, be backend.Backend, base string, o Optio
 	if err := m.Save(path); err != nil {
 		return nil, err
 	}
-	return be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	return openExact(ctx, be, path, dir)
 }
 
 // compareAll runs the original and models made of it on the first examples. A session may be among the models more than once.

@@ -21,7 +21,9 @@ var Levels = []string{"disable", "basic", "extended", "layout", "all"}
 
 // Verification is what trying a quantized model showed.
 type Verification struct {
-	Quality  Fidelity       `json:"quality"`
+	Quality Fidelity `json:"quality"` // as this processor computes
+	// Exact is the quality on processors whose 8-bit products do not saturate; nil where this is one.
+	Exact    *Fidelity      `json:"exact,omitempty"`
 	Fused    map[string]int `json:"fused"`
 	Leftover []string       `json:"leftover"` // QuantizeLinear and DequantizeLinear nodes that the runtime did not fuse
 }
@@ -66,13 +68,28 @@ func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Sou
 		return v, nil
 	}
 	stage("run it beside the original")
-	original, err := be.Open(ctx, job.Original, backend.Options{Provider: backend.Provider{Name: "cpu"}})
+	original, err := be.Open(ctx, job.Original, cpuOptions(nil))
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", job.Original, err)
 	}
 	defer original.Close()
-	v.Quality, err = compareModels(ctx, original, made, examples)
-	return v, err
+	compared := []backend.Session{made}
+	if saturates && multipliesBytes(v.Fused) {
+		exact, err := openExact(ctx, be, job.Made, dir)
+		if err != nil {
+			return nil, fmt.Errorf("open it for products that do not saturate: %w", err)
+		}
+		defer exact.Close()
+		compared = append(compared, exact)
+	}
+	quality, err := compareModels(ctx, original, compared, examples)
+	if err != nil {
+		return nil, err
+	}
+	if v.Quality = quality[0]; len(quality) > 1 {
+		v.Exact = &quality[1]
+	}
+	return v, nil
 }
 
 // loadAll opens a model at all levels, several at a time, and returns the session of the highest, whose graph it writes to optimized.
@@ -105,37 +122,47 @@ func loadAll(ctx context.Context, be backend.Backend, path, optimized string) (b
 	return sessions[highest], err
 }
 
-// compareModels runs the original and the quantized model on examples: on a few at least, and on more while that is quick.
-func compareModels(ctx context.Context, original, made backend.Session, examples Source) (Fidelity, error) {
-	c := newComparison(original.Outputs())
+// compareModels runs the original and sessions of the quantized model on examples: on a few at least, and on more while that is quick. It says
+// how near each session's outputs are.
+func compareModels(ctx context.Context, original backend.Session, made []backend.Session, examples Source) ([]Fidelity, error) {
+	sums := make([]*comparison, len(made))
+	for k := range made {
+		sums[k] = newComparison(original.Outputs())
+	}
 	begun := time.Now()
 	for i := 0; i < manyCompared && (i < fewCompared || time.Since(begun) < compareTime); i++ {
 		if ctx.Err() != nil {
-			return Fidelity{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 		feeds, more, err := examples(original.Inputs(), i)
 		if err != nil {
-			return Fidelity{}, fmt.Errorf("example %d: %w", i, err)
+			return nil, fmt.Errorf("example %d: %w", i, err)
 		}
 		if !more {
 			break
 		}
 		want, err := original.Run(ctx, feeds)
 		if err != nil {
-			return Fidelity{}, fmt.Errorf("run the original on example %d: %w", i, err)
+			return nil, fmt.Errorf("run the original on example %d: %w", i, err)
 		}
-		got, err := made.Run(ctx, feeds)
-		if err != nil {
-			return Fidelity{}, fmt.Errorf("run it on example %d: %w", i, err)
-		}
-		if err := c.add(want, got); err != nil {
-			return Fidelity{}, fmt.Errorf("example %d: %w", i, err)
-		}
-		if c.broken() > 0 {
-			return Fidelity{}, fmt.Errorf("on example %d, %d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round; keep what leads there in float with --exclude", i, c.broken())
+		for k, s := range made {
+			got, err := s.Run(ctx, feeds)
+			if err != nil {
+				return nil, fmt.Errorf("run it on example %d: %w", i, err)
+			}
+			if err := sums[k].add(want, got); err != nil {
+				return nil, fmt.Errorf("example %d: %w", i, err)
+			}
+			if n := sums[k].broken(); n > 0 {
+				return nil, fmt.Errorf("on example %d, %d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round; keep what leads there in float with --exclude", i, n)
+			}
 		}
 	}
-	return c.fidelity(), nil
+	out := make([]Fidelity, len(sums))
+	for k := range sums {
+		out[k] = sums[k].fidelity()
+	}
+	return out, nil
 }
 
 // verify tries the result where Request says, and puts what was seen into the result of the quantization.
@@ -151,12 +178,19 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 	if err != nil {
 		return err
 	}
-	res.Quality, res.Fused = v.Quality, v.Fused
+	res.Quality, res.Exact, res.Fused = v.Quality, v.Exact, v.Fused
 	warn := func(format string, args ...any) { res.Warnings = append(res.Warnings, fmt.Sprintf(format, args...)) }
 	if n := len(v.Leftover); n > 0 && len(v.Fused) > 0 {
 		warn("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph (%s); each costs time at a border between 8 bits and float", n, someOf(v.Leftover))
 	}
-	switch db := v.Quality.SQNR; {
+	worth := v.Quality
+	if v.Exact != nil {
+		worth = *v.Exact
+		if text := saturationWarning(q.Options, v.Quality, worth); text != "" {
+			warn("%s", text)
+		}
+	}
+	switch db := worth.SQNR; {
 	case v.Quality.Examples == 0:
 		warn("outputs were not compared with the original's: there are no examples")
 	case db != nil && *db < faintSQNR:

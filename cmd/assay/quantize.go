@@ -193,6 +193,11 @@ func printQuantized(w io.Writer, r *quantize.Result) error {
 	for _, o := range r.Quality.Outputs {
 		row("output", "%s", fidelityText(o, r.Quality))
 	}
+	if r.Exact != nil {
+		for _, o := range r.Exact.Outputs {
+			row("with VNNI", "%s", fidelityText(o, *r.Exact))
+		}
+	}
 	row("time", "%.2f s calibration on %d examples, %.2f s quantization", r.Seconds.Calibrate, r.ExamplesCount, r.Seconds.Quantize)
 	for _, warning := range r.Warnings {
 		row("warning", "%s", warning)

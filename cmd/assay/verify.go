@@ -150,6 +150,9 @@ func (j *verifyAssignment) verify(ctx context.Context, stage func(string)) (*qua
 	v, err := quantize.Verify(ctx, b, j.VerifyJob, examples, stage)
 	if v != nil {
 		v.Quality.Generated = j.Dataset == nil && v.Quality.Examples > 0
+		if v.Exact != nil {
+			v.Exact.Generated = v.Quality.Generated
+		}
 	}
 	return v, err
 }

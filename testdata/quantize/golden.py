@@ -4,7 +4,8 @@ of this; run it again only to follow a newer version of that tool.
     python -m venv VENV && VENV/bin/pip install onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0
     ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python go test ./quantize -run TestReference [-update]
 
-The test prepares the models, calls this script as `golden.py --prepared DIR --out DIR`, and compares every initializer and every Q/DQ node of
+The goldens hold on every processor: what the preparation computes of the kept models' weights, BatchNormalization into Conv, is one rounding a
+step (equal to numpy's float32, bit for bit). The test prepares the models, calls this script as `golden.py --prepared DIR --out DIR`, and compares every initializer and every Q/DQ node of
 every model; -update keeps what it wrote of the models in testdata/quantize. `golden.py --out DIR` alone writes numbers.json.
 
 The ranges of activations are made up from their names, alike here and there: parity is a matter of arithmetic and rules, and data of every
@@ -18,6 +19,7 @@ import json
 import pathlib
 
 import numpy as np
+import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorsData
@@ -60,6 +62,18 @@ def digest(*parts):
     return h.hexdigest()[:DIGITS]
 
 
+def identity(model):
+    """Of what is compared: the wiring and the weights, however the file encodes them."""
+    h = hashlib.sha256()
+    parts = [p for n in model.graph.node for p in (n.op_type, *n.input, *n.output)]
+    for t in sorted(model.graph.initializer, key=lambda t: t.name):
+        parts += [t.name, t.data_type, ",".join(map(str, t.dims)), numpy_helper.to_array(t).tobytes()]
+    for p in parts:
+        h.update(p if isinstance(p, bytes) else str(p).encode())
+        h.update(b"|")
+    return h.hexdigest()
+
+
 def described(t):
     a = numpy_helper.to_array(t)
     dims = list(a.shape)
@@ -99,9 +113,9 @@ def write(path, value):
 
 
 def models(folder, out):
-    for path in sorted(folder.glob("*.onnx")):
+    for path in sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_size):
         ways = [dict(zip(("activation", "weight", "per_channel", "reduce_range", "symmetric"), way)) for way in CASES]
-        golden = {"model": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "cases": ways}
+        golden = {"model": path.name, "identity": identity(onnx.load(path)), "cases": ways}
         cases = []
         for way in ways:
             try:
