@@ -44,7 +44,9 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 			g.tick(progress)
 			nextTick = now + tickEvery
 		}
-		g.cfg.Clock.WaitUntil(min(nextTick, now+pollEvery, g.nextEdge(now)))
+		wanted := min(nextTick, now+pollEvery, g.nextEdge(now))
+		g.cfg.Clock.WaitUntil(wanted)
+		g.gaps.woke(wanted, g.cfg.Clock.Now(), g.start.Load(), g.end.Load())
 	}
 }
 
@@ -152,7 +154,7 @@ func (g *generator) finish() {
 // outcome counts what was recorded.
 func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
-		Interrupted: ctx.Err() != nil, FirstError: g.firstErr}
+		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
 	o.Counts.Warmup = int(g.warm.Load())
 	g.records.origin = g.base
 	released := int64(0)

@@ -6,8 +6,12 @@ import "container/heap"
 // recursion of Kiefer and Wolfowitz (of Lindley with one server). Instants and lengths are in nanoseconds. It is not safe for concurrent use.
 type Oracle struct{ free freeTimes }
 
-// NewOracle returns the oracle of a queue with so many servers, all free.
-func NewOracle(servers int) *Oracle { return &Oracle{free: make(freeTimes, max(1, servers))} }
+// NewOracle returns the oracle of a queue with as many servers as instants are given, each free from then on.
+func NewOracle(free ...int64) *Oracle {
+	o := &Oracle{free: append(freeTimes(nil), free...)}
+	heap.Init(&o.free)
+	return o
+}
 
 // Wait returns the wait of the next request; requests come in the order in which they are due.
 func (o *Oracle) Wait(due, service int64) int64 {

@@ -55,6 +55,12 @@ type Outcome struct {
 	Counts                                     results.Counts
 	Interrupted                                bool
 	FirstError                                 error // of the first failed request, whether in warm-up or measure
+
+	// Stopped is for how long in measure the process did not run although it wanted to, in pieces of at least 50 ms, and LongestStop the
+	// longest of them, nanoseconds.
+	Stopped, LongestStop int64
+	// Free is, of open loads, when each worker's last warm-up request ended: a backlog from warm-up is the model's, not the generator's.
+	Free []int64
 }
 
 // ErrRecordsFull ends a load whose records no longer fit on the disk or in the store.
@@ -81,7 +87,9 @@ type generator struct {
 	phase    string
 	firstErr error
 
-	finished int64 // when the last worker was done
+	finished int64   // when the last worker was done
+	gaps     gaps    // the control loop's
+	free     []int64 // each worker writes its own
 }
 
 // notYet stands for an instant that is not known yet.
@@ -116,6 +124,7 @@ func (g *generator) prepare() {
 		g.cfg.Inputs = 1
 	}
 	g.base = g.cfg.Clock.Now()
+	g.free = make([]int64, g.cfg.Workers)
 	g.start.Store(notYet)
 	g.end.Store(math.MaxInt64)
 	g.deadline.Store(math.MaxInt64)
@@ -210,6 +219,7 @@ func (g *generator) workOpen(worker int) {
 		if i < g.first {
 			g.warm.Add(1)
 			g.note(g.target.Do(worker, input))
+			g.free[worker] = clock.Now()
 			continue
 		}
 		if due >= g.end.Load() {

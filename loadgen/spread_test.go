@@ -27,6 +27,17 @@ func TestSpreadQuantiles(t *testing.T) {
 	}
 }
 
+// TestFewValuesInterpolate: of three requests the p99 lies next to the largest.
+func TestFewValuesInterpolate(t *testing.T) {
+	var s Spread
+	for _, ns := range []int64{10, 20, 120} {
+		s.Add(ns)
+	}
+	if got := s.Quantile(0.99); math.Abs(got-118) > 1e-9 {
+		t.Error(got)
+	}
+}
+
 // TestSpreadBuckets walks over the edges of buckets: each value's bucket has a middle that is near it, and buckets ascend.
 func TestSpreadBuckets(t *testing.T) {
 	last := -1

@@ -46,14 +46,15 @@ func orDefault(s, other string) string {
 	return s
 }
 
-// host reads the processor's time, the control group's throttling, the load, and one process.
+// host reads the processors' time, the control group's throttling, the load, and one process.
 type host struct {
 	proc, cgroup string
 	pid          int
+	allowed      map[string]bool // the processors that the process may run on, by their names in /proc/stat; nil for all
 }
 
 func newHost(proc, sys string, pid int) (source, error) {
-	h := &host{proc: proc, pid: pid, cgroup: cgroupStat(proc, sys, pid)}
+	h := &host{proc: proc, pid: pid, cgroup: cgroupStat(proc, sys, pid), allowed: allowedCPUs(proc, pid)}
 	if _, err := os.Stat(filepath.Join(proc, "stat")); err != nil {
 		return nil, fmt.Errorf("no %s/stat on this system", proc)
 	}
@@ -99,26 +100,63 @@ func (h *host) read(emit func(string, float64)) {
 	}
 }
 
-// processor emits all time and stolen time since boot, in seconds over all processors.
+// allowedCPUs are those that the kernel lets a process run on; nil where it does not say.
+func allowedCPUs(proc string, pid int) map[string]bool {
+	_, rest, ok := strings.Cut(content(filepath.Join(proc, strconv.Itoa(pid), "status")), "\nCpus_allowed_list:")
+	if !ok {
+		return nil
+	}
+	list, _, _ := strings.Cut(rest, "\n")
+	names := map[string]bool{}
+	for _, span := range strings.Split(strings.TrimSpace(list), ",") {
+		from, to, isSpan := strings.Cut(span, "-")
+		if !isSpan {
+			to = from
+		}
+		first, err1 := strconv.Atoi(from)
+		last, err2 := strconv.Atoi(to)
+		if err1 != nil || err2 != nil || last-first > 1<<16 {
+			return nil
+		}
+		for n := first; n <= last; n++ {
+			names["cpu"+strconv.Itoa(n)] = true
+		}
+	}
+	return names
+}
+
+// processor emits all time, stolen time and idle time since boot, in seconds over the processors that the process may run on.
 func (h *host) processor(emit func(string, float64)) {
-	first, _, _ := strings.Cut(content(filepath.Join(h.proc, "stat")), "\n")
-	fields := strings.Fields(first)
-	if len(fields) < 9 || fields[0] != "cpu" {
-		return
-	}
-	total, steal := 0.0, 0.0
-	for i, f := range fields[1:9] { // guest time, behind them, is in user time already
-		v, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			return
+	var total, steal, idle float64
+	found := false
+	for _, l := range strings.Split(content(filepath.Join(h.proc, "stat")), "\n") {
+		fields := strings.Fields(l)
+		if len(fields) < 9 || !strings.HasPrefix(fields[0], "cpu") {
+			break // the processors come first
 		}
-		total += v * jiffy
-		if i == 7 {
-			steal = v * jiffy
+		if h.allowed == nil && fields[0] != "cpu" || h.allowed != nil && !h.allowed[fields[0]] {
+			continue
+		}
+		found = true
+		for i, f := range fields[1:9] { // guest time, behind them, is in user time already
+			v, err := strconv.ParseFloat(f, 64)
+			if err != nil {
+				return
+			}
+			total += v * jiffy
+			switch i {
+			case 3, 4: // idle, and idle while a disk is waited for
+				idle += v * jiffy
+			case 7:
+				steal += v * jiffy
+			}
 		}
 	}
-	emit("host.cpu.total", total)
-	emit("host.cpu.steal", steal)
+	if found {
+		emit("host.cpu.total", total)
+		emit("host.cpu.steal", steal)
+		emit("host.cpu.idle", idle)
+	}
 }
 
 func (h *host) throttling(emit func(string, float64)) {

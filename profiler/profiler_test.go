@@ -3,6 +3,7 @@ package profiler
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -164,7 +165,7 @@ func TestHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := read(s)
-	for sensor, want := range map[string]float64{"host.cpu.total": 10, "host.cpu.steal": 0.35, "cgroup.throttled": 0.25, "host.load": 1.5,
+	for sensor, want := range map[string]float64{"host.cpu.total": 10, "host.cpu.steal": 0.35, "host.cpu.idle": 8.1, "cgroup.throttled": 0.25, "host.load": 1.5,
 		"process.rss": float64(500 * os.Getpagesize()), "process.cpu": 10} {
 		if math.Abs(got[sensor]-want) > 1e-9 {
 			t.Errorf("%s = %v, want %v", sensor, got[sensor], want)
@@ -173,6 +174,42 @@ func TestHost(t *testing.T) {
 	if _, err := newHost(t.TempDir(), t.TempDir(), 0); err == nil {
 		t.Error("an empty /proc is a host")
 	}
+}
+
+// TestOthersCountWhereTheProcessMayRun: a process that is kept to processors 0, 2 and 3 of four cares for those alone.
+func TestOthersCountWhereTheProcessMayRun(t *testing.T) {
+	at := func(busy int) map[string]float64 {
+		dir := fixture(t, map[string]string{
+			"proc/stat": fmt.Sprintf("cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 %d 0 0 100 0 0 0 0 0 0\ncpu1 999 0 0 0 0 0 0 0 0 0\ncpu2 0 0 0 50 50 0 0 10 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n", busy),
+			"proc/42/status": "Name:\tx\nCpus_allowed:\td\nCpus_allowed_list:\t0,2-3\nMems_allowed:\t1\n",
+			"proc/42/stat":   "42 (x) S 1 1 1 0 -1 0 0 0 0 0 100 0 0 0 20 0 1 0 1 1 1\n",
+		})
+		s, err := newHost(filepath.Join(dir, "proc"), filepath.Join(dir, "sys"), 42)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return read(s)
+	}
+	first := at(100)
+	if first["host.cpu.total"] != 3.1 || first["host.cpu.idle"] != 2 || first["host.cpu.steal"] != 0.1 {
+		t.Errorf("%v", first)
+	}
+	var samples []results.Sample
+	for i, values := range []map[string]float64{first, at(300)} { // 2 s of one processor in 2 s, none of it the process's own
+		for name, v := range values {
+			samples = append(samples, results.Sample{NS: int64(i) * 2e9, Sensor: name, Value: v})
+		}
+	}
+	sums, _ := Summarize(samples, &Closing{}, 0, 2e9)
+	for _, s := range sums {
+		if s.Sensor == "host.others" {
+			if math.Abs(s.Value-1) > 1e-9 || s.Unit != "cores" {
+				t.Errorf("%+v", s)
+			}
+			return
+		}
+	}
+	t.Errorf("no host.others in %+v", sums)
 }
 
 func TestRAPL(t *testing.T) {

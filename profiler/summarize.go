@@ -100,6 +100,15 @@ func hostSummaries(all map[string]*series, w window) []results.SensorSummary {
 			out = append(out, results.SensorSummary{Sensor: "host.steal", Unit: "ratio", Method: "counter", Value: s / t, N: len(total.t)})
 		}
 	}
+	if idle, own := all["host.cpu.idle"], all["process.cpu"]; total != nil && steal != nil && idle != nil && own != nil {
+		t, ok1 := total.delta(w)
+		s, ok2 := steal.delta(w)
+		i, ok3 := idle.delta(w)
+		p, ok4 := own.delta(w)
+		if ok1 && ok2 && ok3 && ok4 && w.length() > 0 {
+			out = append(out, results.SensorSummary{Sensor: "host.others", Unit: "cores", Method: "counter", Value: max(0, t-s-i-p) / w.length(), N: len(idle.t)})
+		}
+	}
 	if s := all["cgroup.throttled"]; s != nil {
 		if d, ok := s.delta(w); ok {
 			out = append(out, results.SensorSummary{Sensor: "cgroup.throttled", Unit: "s", Method: "counter", Value: d, N: len(s.t)})

@@ -73,6 +73,13 @@ const (
 	TrialInterrupted = "interrupted"
 )
 
+// The verdicts of a trial and of a run.
+const (
+	Valid   = "valid"
+	Suspect = "suspect"
+	Invalid = "invalid"
+)
+
 // Trial is RUN/trials/bNNN-ARM.json: one fresh process, its phases and counters.
 // Every instant is absolute CLOCK_MONOTONIC in nanoseconds unless its name says otherwise.
 type Trial struct {
@@ -106,32 +113,43 @@ type Trial struct {
 	Reasons         []string           `json:"reasons,omitempty"` // code: text
 }
 
-// Certificate says how far what was measured is true: what the generator, the host and the clocks did in `measure`.
+// Certificate says how far what was measured is true: what the generator, the host and the clocks did in `measure`. A figure that the
+// machine does not give is absent.
 type Certificate struct {
-	// Of open loads: the rate that was asked for, and how many requests a second were due in the window. Poisson arrivals differ from
-	// the rate by chance, requests that were never taken from the schedule by fault.
+	// Of open loads: the rate that was asked for, and how many requests a second were due in the window, which Poisson arrivals let differ
+	// by chance. Of all: how many a second were done in it.
 	ScheduledPerSecond float64 `json:"scheduled_per_second,omitempty"`
-	IssuedPerSecond    float64 `json:"issued_per_second,omitempty"`
-	// Lateness is issued - due, Unexplained what a request waited longer than in an ideal first-come first-served queue with the same
-	// services: p50, p99, max, seconds. GeneratorShare is the latter's part of all latency.
+	DuePerSecond       float64 `json:"due_per_second,omitempty"`
+	AchievedPerSecond  float64 `json:"achieved_per_second"`
+	// Of open loads: Lateness is issued - due, Unexplained what a request waited longer than in an ideal first-come first-served queue with the
+	// same services: p50, p99, max, seconds. GeneratorShare is the latter's part of all latency.
 	Lateness       map[string]float64 `json:"lateness_seconds,omitempty"`
 	Unexplained    map[string]float64 `json:"unexplained_seconds,omitempty"`
-	GeneratorShare float64            `json:"generator_share"`
+	GeneratorShare *float64           `json:"generator_share,omitempty"`
 	// ClockRatio is how far the wall clock advanced for each second of the monotonic one.
 	ClockRatio float64 `json:"clock_ratio"`
+	// For how long the process did not run although it wanted to, in pieces of at least 50 ms, and the longest.
+	StoppedSeconds     float64 `json:"stopped_seconds"`
+	LongestStopSeconds float64 `json:"longest_stop_seconds"`
 	// Spin is how long before a request is due the generator stops sleeping and spins, and why.
 	SpinNS  int64  `json:"spin_ns"`
 	SpinWhy string `json:"spin_why,omitempty"`
-	// Of the trial's process within measure.
-	GCCycles            uint32  `json:"gc_cycles"`
-	GCPauseSeconds      float64 `json:"gc_pause_seconds"`
-	MajorFaults         int64   `json:"major_faults"`
-	MinorFaults         int64   `json:"minor_faults"`
-	VoluntarySwitches   int64   `json:"voluntary_switches"`
-	InvoluntarySwitches int64   `json:"involuntary_switches"`
+	// Of the trial's process within measure. WaitedForCoreSeconds is for how long its threads were ready to run and had no core, added up.
+	GCCycles             uint32   `json:"gc_cycles"`
+	GCPauseSeconds       float64  `json:"gc_pause_seconds"`
+	MajorFaults          int64    `json:"major_faults"`
+	MinorFaults          int64    `json:"minor_faults"`
+	VoluntarySwitches    int64    `json:"voluntary_switches"`
+	InvoluntarySwitches  int64    `json:"involuntary_switches"`
+	WaitedForCoreSeconds *float64 `json:"waited_for_core_seconds,omitempty"`
 	// Cores that the process may run on, and threads that the load and the model want to run at once.
 	Cores   int `json:"cores"`
 	Threads int `json:"threads"`
+	// As the sampler saw the host within measure: what other processes used of those cores, the share of time that other guests took, and
+	// how long the container's quota held the process back.
+	OthersCores      *float64 `json:"others_cores,omitempty"`
+	StealRatio       *float64 `json:"steal_ratio,omitempty"`
+	ThrottledSeconds *float64 `json:"throttled_seconds,omitempty"`
 }
 
 // Phase is a named interval of a trial.

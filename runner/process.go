@@ -107,15 +107,19 @@ func (p *process) stop() { p.stdin.Close() }
 // kill ends the child and everything that it started.
 func (p *process) kill() { killGroup(p.cmd.Process.Pid) }
 
+// hearing is how long a child that is late is listened to before it counts as hung.
+const hearing = time.Second
+
 // wait returns when the child has ended: its last result, or how it ended without one.
 func (p *process) wait(ctx context.Context, limit func(phase string) time.Duration, observe func(child.Event)) (result *child.Event, end ending) {
 	timer := time.NewTimer(limit(""))
 	defer timer.Stop()
 	stopped := ctx.Done()
-	phase := ""
+	phase, late := "", false
 	for {
 		select {
 		case e, ok := <-p.events:
+			late = false
 			if !ok {
 				<-p.done
 				return result, p.ending(end, phase)
@@ -135,6 +139,11 @@ func (p *process) wait(ctx context.Context, limit func(phase string) time.Durati
 			stopped = nil
 			p.stop()
 		case <-timer.C:
+			if !late { // this process may itself have been stopped: what the child has said meanwhile comes first
+				late = true
+				timer.Reset(hearing)
+				continue
+			}
 			end = ending{status: results.TrialTimeout, reason: fmt.Sprintf("no end of phase %q within %v; killed", phase, limit(phase))}
 			p.kill()
 		}

@@ -102,6 +102,16 @@ func trialsOf(t *testing.T, c Config) map[string]results.Trial {
 	return out
 }
 
+// ofHost reports whether no reason speaks of anything but the machine that the tests run on.
+func ofHost(reasons []string) bool {
+	for _, r := range reasons {
+		if !strings.HasPrefix(r, "host.") {
+			return false
+		}
+	}
+	return true
+}
+
 func TestRunMeasuresEveryTrial(t *testing.T) {
 	c := config(t, "none", 2)
 	run, err := Run(t.Context(), c)
@@ -116,7 +126,7 @@ func TestRunMeasuresEveryTrial(t *testing.T) {
 		t.Fatalf("%d trials", len(trials))
 	}
 	for name, trial := range trials {
-		if trial.Status != results.TrialOK || trial.Counts.OK != 20 || trial.Verdict != "valid" {
+		if trial.Status != results.TrialOK || trial.Counts.OK != 20 || trial.Verdict == results.Invalid || !ofHost(trial.Reasons) {
 			t.Errorf("%s: %s %s %+v %v", name, trial.Status, trial.Verdict, trial.Counts, trial.Reasons)
 		}
 		var phases []string
@@ -246,6 +256,16 @@ func TestOneRunDirectoryOneProcess(t *testing.T) {
 	}
 }
 
+// certified is a trial of 1000 requests in 10 s with a certificate, its clocks in step.
+func certified(c results.Certificate) results.Trial {
+	if c.ClockRatio == 0 {
+		c.ClockRatio = 1
+	}
+	return results.Trial{Certificate: &c, Counts: results.Counts{Scheduled: 1000}, Phases: []results.Phase{{Name: "measure", EndNS: 10e9}}}
+}
+
+func known(v float64) *float64 { return &v }
+
 func TestJudge(t *testing.T) {
 	for name, c := range map[string]struct {
 		trial results.Trial
@@ -259,8 +279,27 @@ func TestJudge(t *testing.T) {
 		"late for no model":      {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
 		"a clock that was set":   {results.Trial{Certificate: &results.Certificate{ClockRatio: 1.5}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "invalid", "host.clock"},
 		"a clock that is slewed": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.998}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "suspect", "host.clock"},
-		"a short window":         {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
-		"dropped":                {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
+		"unexplained waits":      {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 1e-3, "invalid", "load.unexplained"},
+		"explained by length":    {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 200e-3, "valid", ""},
+		"a short stop":           {certified(results.Certificate{StoppedSeconds: 0.06, LongestStopSeconds: 0.06}), 0, "suspect", "host.stopped"},
+		"a stop":                 {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.5}), 0, "invalid", "host.stopped"},
+		"a busy host":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(1.2)}), 0, "suspect", "host.busy"},
+		"a neighbour":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(0.9)}), 0, "valid", ""},
+		"no core to spare":       {certified(results.Certificate{Cores: 2, Threads: 4, OthersCores: known(0.9)}), 0, "suspect", "host.busy"},
+		"preempted":              {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 20}), 1e-3, "suspect", "host.preempted"},
+		"preempted by itself":    {certified(results.Certificate{Cores: 2, Threads: 4, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 20}), 1e-3, "valid", ""},
+		"preempted for nothing":  {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.001), InvoluntarySwitches: 20}), 1e-3, "valid", ""},
+		"stolen":                 {certified(results.Certificate{StealRatio: known(0.02)}), 0, "suspect", "host.steal"},
+		"throttled":              {certified(results.Certificate{ThrottledSeconds: known(0.5)}), 0, "suspect", "host.throttled"},
+		"paging":                 {certified(results.Certificate{MajorFaults: 11}), 0, "suspect", "host.paging"},
+		"a fault":                {certified(results.Certificate{MajorFaults: 9}), 0, "valid", ""},
+		"nobody watched": {func() results.Trial {
+			t := certified(results.Certificate{})
+			t.Sampler = &results.Sampler{EveryNS: 1, Reason: "it broke off"}
+			return t
+		}(), 0, "suspect", "host.unwatched"},
+		"a short window": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
+		"dropped":        {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
 		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
 			0, "invalid", "provider.none"},
 		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},

@@ -30,8 +30,8 @@ type watcher struct {
 type watched struct {
 	samples []results.Sample
 	closing *profiler.Closing
-	every   time.Duration
-	reason  string // why there is less than everything; "" where nothing is wrong
+	every   time.Duration // 0 where no sampler was asked for
+	reason  string        // why there is less than everything; "" where nothing is wrong
 }
 
 // watch starts a sampler for the process pid. One that cannot start is a reason, not an error.
@@ -53,7 +53,7 @@ func (r *run) watch(pid int) *watcher {
 	stdin, err2 := w.cmd.StdinPipe()
 	if err1 != nil || err2 != nil {
 		w.cmd = nil
-		w.read <- watched{reason: fmt.Sprintf("the sampler could not start: %v %v", err1, err2)}
+		w.read <- watched{every: w.every, reason: fmt.Sprintf("the sampler could not start: %v %v", err1, err2)}
 		return w
 	}
 	w.stdin = stdin
@@ -61,7 +61,7 @@ func (r *run) watch(pid int) *watcher {
 	go w.run(stdout, started)
 	if err := <-started; err != nil {
 		w.cmd = nil
-		w.read <- watched{reason: "the sampler could not start: " + err.Error()}
+		w.read <- watched{every: w.every, reason: "the sampler could not start: " + err.Error()}
 		return w
 	}
 	line, err := json.Marshal(profiler.Config{PID: pid, Every: w.every, NVML: r.NVML})
@@ -108,13 +108,7 @@ func (w *watcher) end() watched {
 	}
 }
 
-// The limits of what other guests and the container's quota may take from a trial.
-const (
-	maxSteal     = 0.01
-	maxThrottled = 0.01
-)
-
-// into adds the sensors' figures to a trial's record, and what they say against it.
+// into adds the sensors' figures to a trial's record and its certificate.
 func (w watched) into(t *results.Trial) {
 	t.Sampler = &results.Sampler{EveryNS: int64(w.every), Reason: w.reason}
 	if c := w.closing; c != nil {
@@ -135,14 +129,29 @@ func (w watched) into(t *results.Trial) {
 		}
 		t.NotMeasured[metric] = why
 	}
+	c := t.Certificate
+	if c == nil {
+		return
+	}
 	for _, s := range sensors {
-		switch {
-		case s.Sensor == "host.steal" && s.Value > maxSteal:
-			t.Reasons = append(t.Reasons, fmt.Sprintf("host.steal: other guests took %.1f %% of the processors' time in measure", 100*s.Value))
-		case s.Sensor == "cgroup.throttled" && s.Value > maxThrottled*measure.Seconds():
-			t.Reasons = append(t.Reasons, fmt.Sprintf("host.throttled: the container's CPU quota held the process back for %.2f s of measure", s.Value))
+		switch s.Sensor {
+		case "host.steal":
+			c.StealRatio = &s.Value
+		case "cgroup.throttled":
+			c.ThrottledSeconds = &s.Value
+		case "host.others":
+			others := max(0, s.Value-w.cores())
+			c.OthersCores = &others
 		}
 	}
+}
+
+// cores is what the sampler itself used of them.
+func (w watched) cores() float64 {
+	if w.closing == nil || w.closing.Seconds <= 0 {
+		return 0
+	}
+	return w.closing.CPUSeconds / w.closing.Seconds
 }
 
 // samplesFrom counts instants from a trial's start.

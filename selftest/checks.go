@@ -209,7 +209,7 @@ func (t *tester) queue() ([]Check, error) {
 		over = append(over, float64(r.DoneNS-r.StartedNS-int64(services[i]))/1e9)
 	}
 	slices.Sort(over)
-	oracle := loadgen.NewOracle(1)
+	oracle := loadgen.NewOracle(0)
 	beyond := column(rows, func(r results.Request) int64 {
 		return r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS)
 	})

@@ -256,7 +256,7 @@ func (a *app) configure(spec *results.Spec, e *plan.Experiment, asked string, o 
 		NVML:        o.nvml,
 		Cache:       cache,
 		Library:     libraryFinder(o.ortLibrary),
-		Identify:    identifyModel,
+		Identify:    identifier(spec),
 		Environment: func(r results.Runtime) (results.Environment, error) { return describeMachine(r, o.nvml) },
 		State:       machineState,
 		Settled:     gatesSettled,

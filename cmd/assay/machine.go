@@ -33,7 +33,20 @@ func describeMachine(r results.Runtime, nvml string) (results.Environment, error
 // machineState is how the machine is found when a run ends.
 func machineState() map[string]any { return environment.State(environment.System) }
 
-// identifyModel gives a model's hash and size, its external data included; a file of provider null need not be a model.
+// identifier is identifyModel for a run's variants; where provider null stands in for all of them, any file will do.
+func identifier(spec *results.Spec) func(string) (string, int64, error) {
+	for _, arm := range spec.Arms {
+		if arm.Provider != "null" {
+			return identifyModel
+		}
+	}
+	return func(path string) (string, int64, error) {
+		sha, err := hashFile(path)
+		return sha, 0, err
+	}
+}
+
+// identifyModel gives a model's hash and size, its external data included; a file that plants options for provider null need not be a model.
 func identifyModel(path string) (string, int64, error) {
 	if isNull(path) {
 		sha, err := hashFile(path)

@@ -24,15 +24,19 @@ func (c clocks) elapsedRatio(end clocks) float64 {
 	return float64(end.wall.Sub(c.wall)) / float64(end.monotonic-c.monotonic)
 }
 
-// certify says how far a trial's latencies are the model's and the queue's, and how far the generator's own. It reads the records once, in
-// fixed memory. Every request's wait is compared with that of the ideal queue, which is served in the times that were measured.
-func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, servers int) (c *results.Certificate, p50 float64) {
-	var late, unexplained, latency, service loadgen.Spread
-	oracle := loadgen.NewOracle(servers)
+// certify says how far a trial's latencies are the model's and the queue's, and how far the generator's own; p50 is that of latency, in seconds.
+// It reads the records once, in fixed memory. In an open load every request's wait is compared with that of the ideal queue, which is served
+// in the times that were measured; in a closed one nothing waits.
+func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *results.Certificate, p50 float64) {
+	var late, unexplained, latency loadgen.Spread
+	free := make([]int64, len(o.Free))
+	for i, at := range o.Free {
+		free[i] = at - o.WarmupStart
+	}
+	oracle := loadgen.NewOracle(free...)
 	read := records.Reader(1)
 	rows := make([]results.Request, 4096)
-	var lastDue int64
-	scheduled := 0
+	scheduled, done := 0, 0
 	for {
 		n, _ := read(rows)
 		if n == 0 {
@@ -40,40 +44,48 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, servers 
 		}
 		for _, r := range rows[:n] {
 			scheduled++
-			lastDue = r.DueNS
 			if r.Status == results.RequestDropped {
 				continue
 			}
-			late.Add(r.IssuedNS - r.DueNS)
 			latency.Add(r.DoneNS - r.DueNS)
-			service.Add(r.DoneNS - r.StartedNS)
-			unexplained.Add(r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS))
+			if r.DoneNS <= o.MeasureEnd-o.WarmupStart {
+				done++
+			}
+			if rate > 0 {
+				late.Add(r.IssuedNS - r.DueNS)
+				unexplained.Add(r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS))
+			}
 		}
 	}
-	if latency.N() == 0 {
-		return nil, 0
+	c = &results.Certificate{}
+	if seconds := float64(o.MeasureEnd-o.MeasureStart) / 1e9; seconds > 0 {
+		c.AchievedPerSecond = float64(done) / seconds
+		if rate > 0 {
+			c.ScheduledPerSecond, c.DuePerSecond = rate, float64(scheduled)/seconds
+		}
 	}
-	c = &results.Certificate{ScheduledPerSecond: rate, Lateness: quantiles(&late), Unexplained: quantiles(&unexplained)}
-	if sum := latency.Sum(); sum > 0 {
-		c.GeneratorShare = unexplained.Sum() / sum
-	}
-	if from := o.MeasureStart - o.WarmupStart; scheduled > 1 && lastDue > from {
-		c.IssuedPerSecond = float64(scheduled) / (float64(o.MeasureEnd-o.MeasureStart) / 1e9)
+	if late.N() > 0 {
+		c.Lateness, c.Unexplained = quantiles(&late), quantiles(&unexplained)
+		if sum := latency.Sum(); sum > 0 {
+			share := unexplained.Sum() / sum
+			c.GeneratorShare = &share
+		}
 	}
 	return c, latency.Quantile(0.5) / 1e9
 }
 
 // certify settles the trial's certificate.
 func (t *trial) certify(o loadgen.Outcome) {
-	c := &results.Certificate{}
-	if t.out.Rate > 0 {
-		if c, t.p50 = certify(t.records, o, t.out.Rate, t.workers()); c == nil {
-			return
-		}
-		t.out.Lateness = c.Lateness
-	}
+	c, p50 := certify(t.records, o, t.out.Rate)
+	t.p50 = p50
+	t.out.Lateness = c.Lateness
 	p := t.out.Process
 	c.ClockRatio = t.clocks[0].elapsedRatio(t.clocks[1])
+	c.StoppedSeconds, c.LongestStopSeconds = float64(o.Stopped)/1e9, float64(o.LongestStop)/1e9
+	if t.before.runnable >= 0 && t.after.runnable >= 0 {
+		waited := t.after.runnable - t.before.runnable
+		c.WaitedForCoreSeconds = &waited
+	}
 	c.GCCycles, c.GCPauseSeconds = p.GCCycles, p.GCPauseSeconds
 	c.MajorFaults, c.MinorFaults = p.MajorFaults, t.after.minorFaults-t.before.minorFaults
 	c.InvoluntarySwitches, c.VoluntarySwitches = p.InvoluntarySwitches, t.after.voluntary-t.before.voluntary

@@ -197,8 +197,10 @@ func (t *trial) edge(phase string, at int64) {
 		t.enterAt("measure", at)
 		t.clocks[0] = t.readClocks()
 		t.before = readUsage()
+		t.before.runnable = waitedForCore()
 	case "drain":
 		after := readUsage()
+		after.runnable = waitedForCore()
 		t.clocks[1] = t.readClocks()
 		t.after = after
 		t.enterAt("drain", at)

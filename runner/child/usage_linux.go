@@ -13,6 +13,9 @@ type usageCounters struct {
 	cpu                      float64 // seconds, user and system
 	majorFaults, minorFaults int64
 	switches, voluntary      int64 // of context: involuntary, voluntary
+	// runnable is for how many seconds threads were ready to run and waited for a core, added up; below 0 where the kernel does not say.
+	// readUsage leaves it out.
+	runnable float64
 }
 
 func readUsage() usageCounters {
@@ -21,6 +24,32 @@ func readUsage() usageCounters {
 		return usageCounters{}
 	}
 	return usageCounters{cpu: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, majorFaults: u.Majflt, minorFaults: u.Minflt, switches: u.Nivcsw, voluntary: u.Nvcsw}
+}
+
+// waitedForCore reads the delay of every thread of this process in the kernel's run queues (linux Documentation/scheduler/sched-stats.rst: the
+// second figure, nanoseconds). Threads that have ended are not in it; a trial's do not end within measure.
+func waitedForCore() float64 {
+	const tasks = "/proc/self/task"
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return -1
+	}
+	sum, found := int64(0), false
+	for _, thread := range threads {
+		b, err := os.ReadFile(tasks + "/" + thread.Name() + "/schedstat")
+		if err != nil {
+			continue
+		}
+		if fields := bytes.Fields(b); len(fields) == 3 {
+			if ns, err := strconv.ParseInt(string(fields[1]), 10, 64); err == nil {
+				sum, found = sum+ns, true
+			}
+		}
+	}
+	if !found {
+		return -1
+	}
+	return float64(sum) / 1e9
 }
 
 // peakRSS is VmHWM in bytes: the most memory that this process has had resident; 0 where the kernel does not say.

@@ -6,9 +6,12 @@ type usageCounters struct {
 	cpu                      float64
 	majorFaults, minorFaults int64
 	switches, voluntary      int64
+	runnable                 float64
 }
 
 func readUsage() usageCounters { return usageCounters{} }
+
+func waitedForCore() float64 { return -1 }
 
 func peakRSS() int64 { return 0 }
 

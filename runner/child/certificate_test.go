@@ -1,0 +1,85 @@
+package child
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"assay/loadgen"
+	"assay/results"
+)
+
+// served is a Target that takes random times on the test's virtual clock.
+type served struct {
+	mu   sync.Mutex
+	rng  *rand.Rand
+	mean time.Duration
+}
+
+func (s *served) Do(int, int32) error {
+	s.mu.Lock()
+	d := time.Duration(s.rng.ExpFloat64() * float64(s.mean))
+	s.mu.Unlock()
+	time.Sleep(d)
+	return nil
+}
+
+// lateClock sleeps too long by chance.
+type lateClock struct {
+	loadgen.Clock
+	by time.Duration
+}
+
+func (c lateClock) WaitUntil(t int64) { c.Clock.WaitUntil(t + int64(c.by)) }
+
+// certificate of a load of Poisson arrivals on a virtual clock.
+func certificate(t *testing.T, workers int, rate float64, mean, late time.Duration) (c *results.Certificate, p50 float64) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		schedule, err := loadgen.Poisson(7, rate, 11*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer records.Close()
+		o, err := loadgen.Run(t.Context(), loadgen.Config{Workers: workers, Schedule: schedule, Warmup: time.Second, Duration: 10 * time.Second,
+			Clock: lateClock{loadgen.NewSleepClock(), late}}, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: mean}, records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, p50 = certify(records, o, rate)
+	})
+	return c, p50
+}
+
+// TestAnIdealQueueIsExplained: on a clock that is never late every wait is the queue's, also where warm-up leaves a backlog.
+func TestAnIdealQueueIsExplained(t *testing.T) {
+	for name, load := range map[string]struct {
+		workers int
+		rate    float64
+	}{"one server": {1, 80}, "four servers": {4, 320}, "overloaded from the start": {1, 120}, "four, overloaded": {4, 450}} {
+		c, p50 := certificate(t, load.workers, load.rate, 10*time.Millisecond, 0)
+		if c.Unexplained["max"] != 0 || *c.GeneratorShare != 0 || c.Lateness["max"] != 0 {
+			t.Errorf("%s: unexplained %v, late %v, share %v", name, c.Unexplained, c.Lateness, *c.GeneratorShare)
+		}
+		if p50 <= 0 || c.DuePerSecond < 0.9*load.rate || c.DuePerSecond > 1.1*load.rate || c.ScheduledPerSecond != load.rate {
+			t.Errorf("%s: p50 %v, %+v", name, p50, c)
+		}
+		if most := float64(load.workers) * 110; c.AchievedPerSecond > most || c.AchievedPerSecond < min(0.9*load.rate, float64(load.workers)*90) {
+			t.Errorf("%s: achieved %v/s", name, c.AchievedPerSecond)
+		}
+	}
+}
+
+// TestLateWakingIsTheGenerators: a clock that oversleeps by 2 ms makes requests that find the server free late by that much.
+func TestLateWakingIsTheGenerators(t *testing.T) {
+	c, _ := certificate(t, 1, 20, time.Millisecond, 2*time.Millisecond)
+	if c.Lateness["p50"] < 1.99e-3 || c.Unexplained["p50"] < 1.99e-3 || *c.GeneratorShare < 0.5 || *c.GeneratorShare > 0.75 {
+		t.Errorf("late %v, unexplained %v, share %v", c.Lateness, c.Unexplained, *c.GeneratorShare)
+	}
+}
