@@ -62,6 +62,26 @@ type ArmReport struct {
 	NodesByProvider map[string]int    `json:"nodes_by_provider,omitempty"`
 	Metrics         map[string]Metric `json:"metrics"`
 	NotMeasured     map[string]string `json:"not_measured"`
+	Certificate     *ArmCertificate   `json:"certificate,omitempty"`
+}
+
+// ArmCertificate sums up the certificates of an arm's trials: how many had which verdict, mean rates, and of each doubt the worst trial's.
+type ArmCertificate struct {
+	Valid   int `json:"valid"`
+	Suspect int `json:"suspect"`
+	Invalid int `json:"invalid"`
+	// Requests per second: asked for, due by the drawn schedule, done. The first two are open loads'.
+	ScheduledPerSecond float64  `json:"scheduled_per_second,omitempty"`
+	DuePerSecond       float64  `json:"due_per_second,omitempty"`
+	AchievedPerSecond  float64  `json:"achieved_per_second"`
+	LatenessP99        *float64 `json:"lateness_p99_seconds,omitempty"`
+	UnexplainedP99     *float64 `json:"unexplained_p99_seconds,omitempty"`
+	GeneratorShare     *float64 `json:"generator_share,omitempty"`
+	StoppedSeconds     float64  `json:"stopped_seconds"`
+	OthersCores        *float64 `json:"others_cores,omitempty"`
+	StealRatio         *float64 `json:"steal_ratio,omitempty"`
+	ThrottledSeconds   *float64 `json:"throttled_seconds,omitempty"`
+	GCCycles           uint32   `json:"gc_cycles"`
 }
 
 // Metric is an estimate with its doubts. Low and High are nil where no interval can be given; Warnings says why.
@@ -156,6 +176,8 @@ type TrialPoint struct {
 	LatencySeconds    []float64 `json:"latency_seconds"` // at those levels
 	Verdict           string    `json:"verdict"`
 	Reasons           []string  `json:"reasons,omitempty"`
+	// Certificate is the trial's; docs/load.md says what each figure is.
+	Certificate *Certificate `json:"certificate,omitempty"`
 }
 
 // QualityInfo is one variant's task quality beyond the metrics: slices, flips and findings.

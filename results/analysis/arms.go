@@ -36,6 +36,8 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		r.NodesByProvider = t.NodesByProvider
 	}
 	d.latencies(r.Metrics)
+	r.Certificate = d.certificate()
+	tell(r.Certificate, r.Metrics)
 	for name, m := range perTrial {
 		values, reason := d.values(m)
 		if reason != "" {

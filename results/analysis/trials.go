@@ -118,7 +118,7 @@ func (a *analyzer) trialPoints() []results.TrialPoint {
 	for i := range a.trials {
 		t := &a.trials[i]
 		p := results.TrialPoint{Block: t.Block, Position: t.Position, Arm: t.Arm, Status: t.Status, Reason: t.Reason, Requests: len(t.latency),
-			Verdict: t.Verdict, Reasons: t.Reasons}
+			Verdict: t.Verdict, Reasons: t.Reasons, Certificate: t.Certificate}
 		if len(t.Phases) > 0 {
 			p.StartSeconds = float64(t.Phases[0].StartNS-first) / 1e9
 			p.EndSeconds = float64(t.Phases[len(t.Phases)-1].EndNS-first) / 1e9

@@ -57,6 +57,11 @@ func rich() *results.Report {
 				a.Against = ""
 			}
 			fillArm(&a, v, shape.p50, rng)
+			a.Certificate = &results.ArmCertificate{Valid: 4, Suspect: 1, AchievedPerSecond: 1 / (shape.p50 * v.speed), StealRatio: ptr(0.008), OthersCores: ptr(0.21)}
+			if shape.rate > 0 {
+				a.Certificate = &results.ArmCertificate{Valid: 5, ScheduledPerSecond: shape.rate, DuePerSecond: shape.rate * 1.013, AchievedPerSecond: shape.rate * 1.011,
+					LatenessP99: ptr(0.000183), UnexplainedP99: ptr(0.000194), GeneratorShare: ptr(0.046), StealRatio: ptr(0.003), OthersCores: ptr(0.17)}
+			}
 			if v.name == "student" && shape.batch == 8 {
 				a.Trials, a.TrialsFailed = 4, 1
 				a.Failures = []string{"b003: oom: killed by the kernel for memory"}

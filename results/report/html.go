@@ -53,6 +53,7 @@ type page struct {
 	SpreadAxis template.HTML
 	Gates      []htmlGate
 	Quality    htmlQuality
+	Certified  htmlGrid
 	Facts      []factGroup
 	Methods    []definition
 	Raw        []rawRow
@@ -97,7 +98,7 @@ func pageOf(r *results.Report) (*page, error) {
 		Variants: variantEntries(r, l),
 		Summary:  htmlSummaryOf(r, l, &n),
 		Forests:  forestsOf(r, l), Latency: latencyPanels(r, l), Tradeoff: tradeoffPanels(r, l), Timeline: timelineOf(r, l),
-		Gates: htmlGates(r, l), Quality: htmlQualityOf(r, l),
+		Gates: htmlGates(r, l), Quality: htmlQualityOf(r, l), Certified: htmlGridOf(certificate(r)),
 		Facts: factsOf(r), Methods: definitionsOf(r), Raw: rawRows(r),
 	}
 	if p.Title == "" {

@@ -39,6 +39,9 @@ func Markdown(w io.Writer, r *results.Report) error {
 		line("%s\n", md(l))
 	}
 	markdownGates(&out, r.Gates)
+	if g := certificate(r); len(g.rows) > 0 {
+		markdownGrid(&out, g)
+	}
 	for i, text := range n.texts {
 		line("- (%d) %s", i+1, md(text))
 	}

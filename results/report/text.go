@@ -31,6 +31,9 @@ func Text(w io.Writer, r *results.Report, o Options) error {
 	}
 	p.paragraph("", legend(r))
 	p.gates(r.Gates)
+	if g := certificate(r); len(g.rows) > 0 {
+		p.grid(g)
+	}
 	p.footnotes()
 	if o.Dir != "" {
 		p.line("")
