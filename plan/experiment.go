@@ -53,11 +53,16 @@ type Quantize struct {
 // QuantizeOptions are the flags of `assay quantize` that an experiment may set. Absent ones take that command's defaults.
 type QuantizeOptions struct {
 	Activation    *Activation `json:"activation,omitempty"`
+	WeightType    *Activation `json:"weight-type,omitempty"`
+	Percentile    *Positive   `json:"percentile,omitempty"`
 	PerChannel    *bool       `json:"per-channel,omitempty"`
 	ReduceRange   *bool       `json:"reduce-range,omitempty"`
 	Symmetric     *bool       `json:"symmetric,omitempty"`
 	Block         *Count      `json:"block,omitempty"`
 	AccuracyLevel *Size       `json:"accuracy-level,omitempty"`
+	WeightMethod  *string     `json:"weight-method,omitempty"`
+	Form          *string     `json:"form,omitempty"`
+	KeepFloat     *Size       `json:"keep-float,omitempty"`
 	Include       *string     `json:"include,omitempty"`
 	Exclude       *string     `json:"exclude,omitempty"`
 	OpTypes       []string    `json:"op-types,omitempty"`

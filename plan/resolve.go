@@ -147,7 +147,7 @@ func (r *resolver) recipe(path string, q *Quantize) *results.QuantizeRecipe {
 	return recipe
 }
 
-// set returns the options that were given, by their flags' names: strings, bools, ints and lists of strings; nil where there are none.
+// set returns the options that were given, by their flags' names: strings, bools, numbers and lists of strings; nil where there are none.
 func (o QuantizeOptions) set() map[string]any {
 	m := map[string]any{}
 	v := reflect.ValueOf(o)
@@ -166,6 +166,8 @@ func (o QuantizeOptions) set() map[string]any {
 			m[name] = value.String()
 		case reflect.Bool:
 			m[name] = value.Bool()
+		case reflect.Float64:
+			m[name] = value.Float()
 		default:
 			m[name] = value.Int()
 		}

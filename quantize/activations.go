@@ -28,7 +28,7 @@ func (r *rewriter) activationParams() error {
 func (r *rewriter) ownParamsOf(name string) (Params, bool, error) {
 	o := r.override[name]
 	if p, ok := o.params(); ok {
-		return p, true, nil
+		return p, true, fits(p, r.activationType(name))
 	}
 	seen, known := r.ranges[r.rangedBy(name)]
 	if fixed, ok := r.fixed[name]; ok {

@@ -13,7 +13,7 @@ import (
 )
 
 // formVersion changes whenever equal requests would give other bytes, so that old cached variants are not taken for new ones.
-const formVersion = "2"
+const formVersion = "3"
 
 // LineageRuntime is the key under which a lineage names the version of the runtime that folded the graph and computed the ranges.
 const LineageRuntime = "assay.runtime"

@@ -58,6 +58,9 @@ func (r *rewriter) scale(c constant) error {
 	o := r.override[c.name]
 	if fixed, ok := o.params(); ok {
 		p.scales, p.zeros = []float32{fixed.Scale}, []int32{fixed.Zero}
+		if err := fits(fixed, p.kind); err != nil {
+			return fmt.Errorf("weight %s: %w", c.name, err)
+		}
 		return nil
 	}
 	symmetric := r.constantSymmetric(c)

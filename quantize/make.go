@@ -22,6 +22,7 @@ type Request struct {
 	Examples Source            // calibration data, and what the result is compared with the original on; nil where there is none
 	Count    int               // of examples, for the time left; 0 where it is not known
 	Ranges   Ranges            // of activations, in place of calibration
+	Rank     bool              // rank the units by sensitivity; Options.KeepFloat does it too
 	Lineage  map[string]string // metadata of the result
 	Progress func(text string)
 	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
@@ -30,21 +31,22 @@ type Request struct {
 
 // Result says what became of a model.
 type Result struct {
-	Model         string         `json:"model"`
-	Out           string         `json:"out"`
-	Scheme        string         `json:"scheme"`
-	Nodes         NodeCounts     `json:"nodes"`
-	Bytes         ByteCounts     `json:"bytes"`
-	Seconds       Times          `json:"seconds"`
-	PeakRSSBytes  int64          `json:"peak_rss_bytes"`
-	Quality       Fidelity       `json:"quality"`
-	Exact         *Fidelity      `json:"quality_unsaturated,omitempty"` // see Verification
-	Fused         map[string]int `json:"fused"`                         // low-precision operators of the graph that the runtime makes of it
-	Warnings      []string       `json:"warnings"`
-	Ranges        Ranges         `json:"-"`
-	Calibration   *Calibration   `json:"calibration,omitempty"` // absent where ranges were given, and where none are needed
-	ExamplesCount int            `json:"examples"`
-	Sensitivity   []UnitScore    `json:"sensitivity,omitempty"` // of all units, where Options.KeepFloat asks for it; the first of them stayed float
+	Model         string          `json:"model"`
+	Out           string          `json:"out"`
+	Scheme        string          `json:"scheme"`
+	Target        *TargetSettings `json:"target,omitempty"`
+	Nodes         NodeCounts      `json:"nodes"`
+	Bytes         ByteCounts      `json:"bytes"`
+	Seconds       Times           `json:"seconds"`
+	PeakRSSBytes  int64           `json:"peak_rss_bytes"`
+	Quality       Fidelity        `json:"quality"`
+	Exact         *Fidelity       `json:"quality_unsaturated,omitempty"` // see Verification
+	Fused         map[string]int  `json:"fused"`                         // low-precision operators of the graph that the runtime makes of it
+	Warnings      []string        `json:"warnings"`
+	Ranges        Ranges          `json:"-"`
+	Calibration   *Calibration    `json:"calibration,omitempty"` // absent where ranges were given, and where none are needed
+	ExamplesCount int             `json:"examples"`
+	Sensitivity   []UnitScore     `json:"sensitivity,omitempty"` // of all units, where it is asked for; the first of them stay float by Options.KeepFloat
 }
 
 // NodeCounts counts the nodes of the prepared graph; those within other nodes' graphs are not looked at.
@@ -126,12 +128,12 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
 	defer m.Close()
-	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Fused: map[string]int{}, Warnings: []string{}}
+	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Target: q.Options.target(), Fused: map[string]int{}, Warnings: []string{}}
 	if _, res.Bytes.Before, err = src.Identity(); err != nil {
 		return nil, err
 	}
-	if q.Options.KeepFloat != 0 {
-		if err := q.keepWorst(ctx, be, m, dir, res); err != nil {
+	if q.Options.KeepFloat != 0 || q.Rank {
+		if err := q.rankUnits(ctx, be, m, dir, res); err != nil {
 			return nil, fmt.Errorf("model %s: %w", q.Model, err)
 		}
 	}

@@ -33,6 +33,14 @@ func (o *Override) params() (Params, bool) {
 	return Params{Scale: *o.Scale, Zero: *o.Zero}, true
 }
 
+// fits refuses a zero point that an 8-bit type does not have.
+func fits(p Params, d tensor.DType) error {
+	if r := rangeOf(d, false, false); p.Zero < r.min || p.Zero > r.max {
+		return fmt.Errorf("the override's zero point %d is none of %s, which has %d to %d", p.Zero, d, r.min, r.max)
+	}
+	return nil
+}
+
 // readOverrides refuses overrides of tensors that the model does not have.
 func (s *selection) readOverrides() error {
 	names := valueNames(s.model.Proto.Graph)

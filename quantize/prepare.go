@@ -47,9 +47,12 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 
 // leastOpset is the oldest default operator set that a scheme's operators work beside. The runtime takes those of its own domain beside
 // older ones, but then fuses 8-bit ones into operators that the older set lacks, and stops (onnxruntime 1.30.0, opset 8).
-func leastOpset(scheme string) int64 {
-	switch scheme {
+func leastOpset(o Options) int64 {
+	switch o.Scheme {
 	case SchemeInt8Static:
+		if o.FloatBias {
+			return 13 // the runtime quantizes such biases itself, by channel, with an axis whatever the opset (onnxruntime 1.30.0)
+		}
 		return 10 // QLinearConv
 	case SchemeInt8Dynamic:
 		return 11 // DynamicQuantizeLinear
@@ -63,7 +66,7 @@ const upgradedOpset = 13
 // prepared gives the graph that a scheme works on: see Prepare. Without preparation it is the model as it is, or an error where that is too
 // old. The caller closes the result.
 func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
-	v, least := src.Opset(""), leastOpset(o.Scheme)
+	v, least := src.Opset(""), leastOpset(o)
 	old := v > 0 && v < least
 	if !o.Prepare {
 		if old {

@@ -67,9 +67,9 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 	return ranking, nil
 }
 
-// keepWorst ranks the units of a prepared model and has those that cost the most left float by what follows. Ranges that the ranking needed
-// are not computed again.
-func (q *Request) keepWorst(ctx context.Context, be backend.Backend, m *onnx.Model, dir string, res *Result) error {
+// rankUnits ranks the units of a prepared model and has as many as Options.KeepFloat says, of those that cost the most, left float by what
+// follows. Ranges that the ranking needed are not computed again.
+func (q *Request) rankUnits(ctx context.Context, be backend.Backend, m *onnx.Model, dir string, res *Result) error {
 	if q.Options.KeepFloat < 0 {
 		return fmt.Errorf("%d units cannot be kept float; want a positive number", q.Options.KeepFloat)
 	}
@@ -187,7 +187,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 		if time.Since(said) >= 2*time.Second && r.q.Progress != nil {
 			said = time.Now()
 			left := time.Since(scoring) / time.Duration(i+1) * time.Duration(len(candidates)-i-1)
-			r.q.Progress(fmt.Sprintf("sensitivity of %d of %d units, %s left", i+1, len(candidates), left.Round(time.Second)))
+			r.q.Progress(fmt.Sprintf("sensitivity of %d of %d units, the last %s; about %s left", i+1, len(candidates), score.text(), left.Round(time.Second)))
 		}
 	}
 	slices.SortStableFunc(ranking.Units, func(a, b UnitScore) int { return cmp.Compare(a.order(), b.order()) })

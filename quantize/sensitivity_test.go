@@ -93,7 +93,7 @@ func TestKeepFloatTakesRangesGiven(t *testing.T) {
 		t.Errorf("%+v\n%+v", again.Units, computed.Units)
 	}
 	wrong := Ranges{"nowhere": {0, 1}}
-	if _, _, err = static(t, model, func(q *Request) { q.Ranges, q.Options.KeepFloat = wrong, 1 }); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
+	if _, _, err = static(t, model, func(q *Request) { q.Ranges, q.Options.KeepFloat = wrong, 1 }); err == nil || !strings.Contains(err.Error(), "but nowhere") {
 		t.Errorf("%v", err)
 	}
 	if _, _, err = static(t, model, func(q *Request) { q.Ranges, q.Options.KeepFloat = first.Ranges, 1 }); err != nil {

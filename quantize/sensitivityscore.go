@@ -3,6 +3,7 @@ package quantize
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"github.com/x448/float16"
@@ -36,6 +37,17 @@ func (u *UnitScore) order() float64 {
 		return math.MaxFloat64 / 2 * (1 + *u.Agreement) // after every ratio in decibels
 	}
 	return math.Inf(1)
+}
+
+// text says a unit's name and what it costs.
+func (u *UnitScore) text() string {
+	switch {
+	case u.NonFinite > 0:
+		return u.Name + " with NaN or infinite outputs"
+	case u.SQNR == nil:
+		return u.Name + " without a difference"
+	}
+	return fmt.Sprintf("%s at %.1f dB", u.Name, *u.SQNR)
 }
 
 // unitComparison adds up over examples what a unit does to the outputs.

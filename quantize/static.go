@@ -40,6 +40,9 @@ func checkTypes(o Options) error {
 }
 
 func (s *staticInt8) rewrite(res *Result) error {
+	if text := targetWarning(s.options); text != "" {
+		res.Warnings = append(res.Warnings, text)
+	}
 	for _, name := range s.idleOverrides() {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("the override of tensor %s changes nothing: it is not quantized", name))
 	}
@@ -53,13 +56,8 @@ func (s *staticInt8) rewrite(res *Result) error {
 // calibrate takes the ranges given, or computes them from the examples.
 func (s *staticInt8) calibrate(ctx context.Context, be backend.Backend, q *Request, res *Result) error {
 	if q.Ranges != nil {
-		for _, name := range slices.Sorted(maps.Keys(q.Ranges)) {
-			if !s.marked[name] {
-				return fmt.Errorf("the ranges name tensor %q, which is not one that is quantized", name)
-			}
-			if v := q.Ranges[name]; v[0] > v[1] {
-				return fmt.Errorf("the range of tensor %q is [%v, %v]; want [smallest, largest]", name, v[0], v[1])
-			}
+		if err := s.takeRanges(q.Ranges, res); err != nil {
+			return err
 		}
 		s.ranges, res.Ranges = q.Ranges, q.Ranges
 		return nil
@@ -68,6 +66,31 @@ func (s *staticInt8) calibrate(ctx context.Context, be backend.Backend, q *Reque
 		return errors.New("static quantization needs calibration data, or ranges from an earlier run")
 	}
 	return s.ranged(ctx, be, q, res)
+}
+
+// takeRanges checks ranges that are given. They may name tensors that are not quantized, as those of another choice or tool do, but not those
+// alone.
+func (s *selection) takeRanges(given Ranges, res *Result) error {
+	var unknown []string
+	used, names := 0, valueNames(s.model.Proto.Graph)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		v := given[name]
+		switch {
+		case !(v[0] <= v[1]) || v[0]-v[0] != 0 || v[1]-v[1] != 0:
+			return fmt.Errorf("the range of tensor %q is [%v, %v]; want [smallest, largest], both finite", name, v[0], v[1])
+		case s.marked[name]:
+			used++
+		case !names[name]:
+			unknown = append(unknown, name)
+		}
+	}
+	if used == 0 {
+		return fmt.Errorf("the ranges name no tensor that is quantized, but %s; want %s", someOf(slices.Sorted(maps.Keys(given))), someOf(s.activations))
+	}
+	if len(unknown) > 0 {
+		res.Warnings = append(res.Warnings, fmt.Sprintf("%d of %d ranges are of tensors that the prepared graph does not have: %s", len(unknown), len(given), someOf(unknown)))
+	}
+	return nil
 }
 
 func (s *selection) counts() NodeCounts {

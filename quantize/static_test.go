@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -208,6 +209,44 @@ func TestRangesStandInForCalibration(t *testing.T) {
 	}
 }
 
+// Ranges of another tool name more than is quantized here.
+func TestRangesMayNameMore(t *testing.T) {
+	first, _, err := static(t, convolutional(17).save(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := maps.Clone(first.Ranges)
+	more["w1"], more["elsewhere"] = [2]float32{-1, 1}, [2]float32{0, 1}
+	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Examples, q.Ranges = nil, more })
+	if err != nil || !has(res.Warnings, "1 of "+fmt.Sprint(len(more))+" ranges are of tensors that the prepared graph does not have: elsewhere") {
+		t.Errorf("%v %v", res, err)
+	}
+}
+
+func TestTargetsMakeModelsThatRun(t *testing.T) {
+	for _, target := range Targets {
+		for _, opset := range []int64{11, 17} {
+			t.Run(fmt.Sprintf("%s/%d", target.Name, opset), func(t *testing.T) {
+				res, ops := faithful(t, convolutional(opset), 22, func(q *Request) {
+					if err := q.Options.AimAt(target.Name, func(string) bool { return false }); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if res.Target.Name != target.Name || has(res.Warnings, "CUDA") != (target.Name == "cuda") {
+					t.Errorf("target %+v, warnings %q", res.Target, res.Warnings)
+				}
+				if saturates && target.Name == "cpu-avx2" && has(res.Warnings, "saturate") {
+					t.Errorf("it saturates here: %q", res.Warnings)
+				}
+				// Three products: pairs for their weights, and no 8-bit biases, in TensorRT's form.
+				if dq := ops["DequantizeLinear"]; target.Name == "tensorrt" && (dq != 6 || ops["QuantizeLinear"] != 6) {
+					t.Errorf("%v", ops)
+				}
+			})
+		}
+	}
+}
+
 // Every awkward network gives what it gave in float.
 func TestAwkwardGraphs(t *testing.T) {
 	square := func() *network { return newNetwork(17).input("x", 4, 16) }
@@ -284,22 +323,26 @@ func TestRefusals(t *testing.T) {
 		change func(*Request)
 		want   string
 	}{
-		"old opset":        {newNetwork(6).input("x", 4, 16).weight("w", 16, 16).node("MatMul x w > y").output("y", 4, 16), nil, "opset is 6"},
-		"NaN weight":       {withNaN, nil, "bad holds NaN"},
-		"infinite bias":    {badBias, nil, "bad holds NaN or infinite"},
-		"nothing":          {none, nil, "nothing can be quantized"},
-		"all excluded":     {linear(), func(q *Request) { q.Options.Exclude = "." }, "matched by --exclude"},
-		"none included":    {linear(), func(q *Request) { q.Options.Include = "elsewhere" }, "matches no node"},
-		"bad expression":   {linear(), func(q *Request) { q.Options.Exclude = "(" }, "--exclude"},
-		"NaN first":        {linear(), func(q *Request) { q.Examples = poisoned(0, nan) }, "example 1: tensor x holds NaN"},
-		"NaN within":       {linear(), func(q *Request) { q.Examples = poisoned(37, nan) }, "example 1: tensor x holds NaN"},
-		"infinity":         {linear(), func(q *Request) { q.Examples = poisoned(63, float32(math.Inf(-1))) }, "example 1: tensor x holds NaN or inf"},
-		"no examples":      {linear(), func(q *Request) { q.Examples = normal(0) }, "no examples"},
-		"no data":          {linear(), func(q *Request) { q.Examples = nil }, "needs calibration data"},
-		"foreign range":    {linear(), func(q *Request) { q.Ranges = Ranges{"z": {0, 1}} }, `"z"`},
-		"reversed range":   {linear(), func(q *Request) { q.Ranges = Ranges{"x": {1, 0}} }, "[smallest, largest]"},
-		"missing range":    {convolutional(17), func(q *Request) { q.Ranges = Ranges{"x": {0, 1}} }, "no range is known of tensor"},
-		"a failing source": {linear(), func(q *Request) { q.Examples = failing }, "example 0: the disk is gone"},
+		"old opset":           {newNetwork(6).input("x", 4, 16).weight("w", 16, 16).node("MatMul x w > y").output("y", 4, 16), nil, "opset is 6"},
+		"NaN weight":          {withNaN, nil, "bad holds NaN"},
+		"infinite bias":       {badBias, nil, "bad holds NaN or infinite"},
+		"nothing":             {none, nil, "nothing can be quantized"},
+		"all excluded":        {linear(), func(q *Request) { q.Options.Exclude = "." }, "matched by --exclude"},
+		"none included":       {linear(), func(q *Request) { q.Options.Include = "elsewhere" }, "matches no node"},
+		"bad expression":      {linear(), func(q *Request) { q.Options.Exclude = "(" }, "--exclude"},
+		"NaN first":           {linear(), func(q *Request) { q.Examples = poisoned(0, nan) }, "example 1: tensor x holds NaN"},
+		"NaN within":          {linear(), func(q *Request) { q.Examples = poisoned(37, nan) }, "example 1: tensor x holds NaN"},
+		"infinity":            {linear(), func(q *Request) { q.Examples = poisoned(63, float32(math.Inf(-1))) }, "example 1: tensor x holds NaN or inf"},
+		"no examples":         {linear(), func(q *Request) { q.Examples = normal(0) }, "no examples"},
+		"no data":             {linear(), func(q *Request) { q.Examples = nil }, "needs calibration data"},
+		"foreign range":       {linear(), func(q *Request) { q.Ranges = Ranges{"z": {0, 1}} }, "name no tensor that is quantized, but z; want x"},
+		"no ranges":           {linear(), func(q *Request) { q.Ranges = Ranges{} }, "name no tensor"},
+		"infinite range":      {linear(), func(q *Request) { q.Ranges = Ranges{"x": {0, float32(math.Inf(1))}} }, "both finite"},
+		"zero point":          {linear(), func(q *Request) { q.Options.Overrides = override("x", 300) }, "zero point 300 is none of uint8"},
+		"weight's zero point": {linear(), func(q *Request) { q.Options.Overrides = override("w", 128) }, "zero point 128 is none of int8"},
+		"reversed range":      {linear(), func(q *Request) { q.Ranges = Ranges{"x": {1, 0}} }, "[smallest, largest]"},
+		"missing range":       {convolutional(17), func(q *Request) { q.Ranges = Ranges{"x": {0, 1}} }, "no range is known of tensor"},
+		"a failing source":    {linear(), func(q *Request) { q.Examples = failing }, "example 0: the disk is gone"},
 		"a hole in the output": {newNetwork(17).input("x", 4, 16).weight("w", 16, 256).node("MatMul x w > h").node("Abs h > a").node("Log a > y").output("y", 4, 256), nil,
 			"NaN or infinite that are finite"},
 		"a range too wide":   {linear(), func(q *Request) { q.Ranges = Ranges{"x": {-math.MaxFloat32, math.MaxFloat32}} }, "wider than a float32"},
@@ -319,6 +362,11 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+func override(name string, zero int32) Overrides {
+	scale := float32(0.1)
+	return Overrides{{Tensor: name, Scale: &scale, Zero: &zero}}
 }
 
 func failing([]backend.ValueInfo, int) ([]tensor.Value, bool, error) {

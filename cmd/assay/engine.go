@@ -59,7 +59,7 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 	if err != nil {
 		return usageError(err)
 	}
-	if err := sendable(spec); err != nil {
+	if err := errors.Join(sendable(spec), makeable(spec)); err != nil {
 		return usageError(err)
 	}
 	if err := keepArms(spec, o.arms); err != nil {

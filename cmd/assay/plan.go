@@ -60,6 +60,9 @@ func readPlan(file string) (*results.Spec, error) {
 		return nil, usageError(err)
 	}
 	spec, err := e.Resolve(plan.Host{Cores: usableCores(), BaseDir: filepath.Dir(file)})
+	if err == nil {
+		err = makeable(spec)
+	}
 	return spec, usageError(err)
 }
 

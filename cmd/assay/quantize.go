@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ type quantizeFlags struct {
 	optionFlags
 	out, calibration, ranges, saveRanges, external, report, ortLibrary string
 	examples                                                           int
-	json, dryRun                                                       bool
+	json, dryRun, sensitivity                                          bool
 }
 
 // newQuantizeCmd makes a lower-precision variant of a model.
@@ -33,12 +32,11 @@ func newQuantizeCmd(a *app) *cobra.Command {
 	var q quantizeFlags
 	cmd := &cobra.Command{
 		Use:   "quantize MODEL -o OUT",
-		Short: "Make an int8 variant of a model, without Python",
-		Long: `Makes a static int8 variant in QDQ form: int8 weights by channel, uint8 activations with ranges from calibration data, int32 biases.
-The result is checked, run beside the original on the calibration examples, and only then left at OUT. What stays float is named with
-its reason. Quantized is not always faster: measure it with ` + "`assay bench`" + `.`,
+		Short: "Make a variant of a model with fewer bits, without Python",
+		Long:  longQuantize(),
 		Example: `  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz
-  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz --save-ranges ranges.json --json
+  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz --method auto --keep-float 2 --json
+  assay quantize model.onnx --calibration calib.npz --sensitivity
   assay quantize model.onnx -o model-int8.onnx --ranges ranges.json --exclude '^/head'`,
 		Args: exactlyOne("an ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,7 +52,7 @@ its reason. Quantized is not always faster: measure it with ` + "`assay bench`" 
 	f := cmd.Flags()
 	q.register(f)
 	f.StringVarP(&q.out, "output", "o", "", "file to write")
-	f.StringVar(&q.calibration, "calibration", "", "examples (.npz, one array an input) that give activation ranges")
+	f.StringVar(&q.calibration, "calibration", "", "examples (.npz, one array an input) that give activation ranges, and that the result is compared with the original on")
 	f.IntVar(&q.examples, "examples", 0, "use only the first N examples")
 	f.StringVar(&q.ranges, "ranges", "", `use these activation ranges ({"tensor": [min, max]}), no calibration run`)
 	f.StringVar(&q.saveRanges, "save-ranges", "", "write the activation ranges to this file")
@@ -63,7 +61,21 @@ its reason. Quantized is not always faster: measure it with ` + "`assay bench`" 
 	f.StringVar(&q.ortLibrary, "ort-library", "", "ONNX Runtime library to use in place of the installed ones")
 	f.BoolVar(&q.json, "json", false, "print the report as JSON")
 	f.BoolVar(&q.dryRun, "dry-run", false, "say what would be quantized and write nothing")
+	f.BoolVar(&q.sensitivity, "sensitivity", false, "rank units by the error of the outputs when each alone is quantized; without -o nothing else")
 	return cmd
+}
+
+func longQuantize() string {
+	text := `Makes a variant with fewer bits. int8-static, the default, is in QDQ form: int8 weights by channel, uint8 activations with ranges from
+calibration data, int32 biases. The weight-only schemes need no data. The result is checked, run beside the original, and only then left at
+OUT. What stays float is named with its reason. Quantized is not always faster: measure it with ` + "`assay bench`" + `.
+
+Targets set what is not given by a flag:
+`
+	for _, t := range quantize.Targets {
+		text += fmt.Sprintf("  %-9s %s: %s\n", t.Name, strings.Join(t.Settings(), " "), t.Why)
+	}
+	return text
 }
 
 func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error {
@@ -119,16 +131,17 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	external, known := map[string]onnx.External{"auto": onnx.ExternalAuto, "always": onnx.ExternalAlways, "never": onnx.ExternalNever}[q.external]
 	wrong(!known, "--external-data %q: want auto, always or never", q.external)
 	wrong(q.examples < 0, "--examples %d is negative", q.examples)
-	wrong(q.out == "" && !q.dryRun, "no output file given; add -o OUT.onnx")
+	wrong(q.out == "" && !q.dryRun && !q.sensitivity, "no output file given; add -o OUT.onnx")
 	static := q.scheme == quantize.SchemeInt8Static
 	wrong(static && q.calibration == "" && q.ranges == "", "static quantization needs --calibration FILE.npz, or --ranges FILE.json of an earlier run")
-	wrong(!static && q.ranges != "", "--ranges are of static quantization; scheme %s needs none", q.scheme)
-	wrong(q.calibration != "" && q.ranges != "", "--calibration and --ranges exclude each other")
+	wrong(q.ranges != "" && (q.changed("method") || q.changed("percentile")), "--ranges are what --method would compute; give one of them")
+	wrong((q.sensitivity || q.keepFloat > 0) && q.calibration == "", "ranking units by sensitivity needs --calibration FILE.npz, on whose examples outputs are compared")
+	wrong(q.examples > 0 && q.calibration == "", "--examples counts those of --calibration")
 	wrong(q.out != "" && sameFile(q.out, model), "the output is the model itself; choose another file")
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	req := &quantize.Request{Model: model, Out: q.out, Options: o, External: external}
+	req := &quantize.Request{Model: model, Out: q.out, Options: o, External: external, Rank: q.sensitivity}
 	if q.dryRun {
 		req.Out = ""
 	}
@@ -172,76 +185,4 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
-}
-
-func printQuantized(w io.Writer, r *quantize.Result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("model", "%s", r.Model)
-	if r.Out != "" {
-		row("written", "%s", r.Out)
-		row("size", "%s -> %s", byteText(r.Bytes.Before), byteText(r.Bytes.After))
-	}
-	row("scheme", "%s", r.Scheme)
-	row("nodes", "%d of %d in 8 bits", r.Nodes.Quantized, r.Nodes.Total)
-	for _, line := range leftFloat(r.Nodes.LeftFloat) {
-		row("left float", "%s", line)
-	}
-	if len(r.Fused) > 0 {
-		row("fused", "%s", countsText(r.Fused))
-	}
-	for _, o := range r.Quality.Outputs {
-		row("output", "%s", fidelityText(o, r.Quality))
-	}
-	if r.Exact != nil {
-		for _, o := range r.Exact.Outputs {
-			row("with VNNI", "%s", fidelityText(o, *r.Exact))
-		}
-	}
-	row("time", "%.2f s calibration on %d examples, %.2f s quantization", r.Seconds.Calibrate, r.ExamplesCount, r.Seconds.Quantize)
-	for _, warning := range r.Warnings {
-		row("warning", "%s", warning)
-	}
-	return t.Flush()
-}
-
-// fidelityText says how near an output is to the original's.
-func fidelityText(o quantize.OutputFidelity, f quantize.Fidelity) string {
-	examples := fmt.Sprintf("on %d examples", f.Examples)
-	if f.Generated {
-		examples = fmt.Sprintf("on %d generated inputs", f.Examples)
-	}
-	if o.Identical {
-		return fmt.Sprintf("%s: equal to the original's %s", o.Name, examples)
-	}
-	text := o.Name + ":"
-	if o.SQNR != nil {
-		text += fmt.Sprintf(" SQNR %.1f dB,", *o.SQNR)
-	}
-	if o.Agreement != nil {
-		text += fmt.Sprintf(" agreement %.2f %%,", 100**o.Agreement)
-	}
-	return text + fmt.Sprintf(" largest difference %.3g, %s", o.MaxAbs, examples)
-}
-
-// leftFloat groups nodes by why they stay float, with the first few names of each group; --json names all.
-func leftFloat(nodes []quantize.NodeLeft) (lines []string) {
-	const shown = 4
-	groups := map[string][]string{}
-	var order []string
-	for _, n := range nodes {
-		if groups[n.Why] == nil {
-			order = append(order, n.Why)
-		}
-		groups[n.Why] = append(groups[n.Why], n.Node)
-	}
-	for _, why := range order {
-		names := groups[why]
-		list := strings.Join(names[:min(shown, len(names))], ", ")
-		if more := len(names) - shown; more > 0 {
-			list += fmt.Sprintf(" and %d more", more)
-		}
-		lines = append(lines, why+": "+list)
-	}
-	return lines
 }

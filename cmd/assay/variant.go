@@ -75,6 +75,9 @@ func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rang
 		return "", err
 	}
 	q.Examples = calibrationSource(set, q.Model, examples)
+	if q.Count = set.Len(); examples > 0 {
+		q.Count = min(q.Count, examples)
+	}
 	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), nil
 }
 
