@@ -24,7 +24,7 @@ func varied() *onnxpb.ModelProto {
 			{Name: "ts", Type: onnxpb.AttributeProto_TENSORS, Tensors: []*onnxpb.TensorProto{{Name: "t", DataType: int32(tensor.Uint4), Dims: []int64{3}, RawData: []byte{1, 2}}}},
 			{Name: "tp", Type: onnxpb.AttributeProto_TYPE_PROTO, Tp: &onnxpb.TypeProto{Denotation: "d"}},
 		}})
-	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: "E", DataType: int32(tensor.Float32), Dims: []int64{4}, DataLocation: onnxpb.TensorProto_EXTERNAL,
+	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: "E", DocString: "behind raw data, before external data", DataType: int32(tensor.Float32), Dims: []int64{4}, DataLocation: onnxpb.TensorProto_EXTERNAL,
 		ExternalData: []*onnxpb.StringStringEntryProto{entry("location", "w.bin"), entry("offset", "16"), entry("length", "16")}})
 	g.SparseInitializer = []*onnxpb.SparseTensorProto{{Dims: []int64{9}, Values: &onnxpb.TensorProto{Name: "P", DataType: int32(tensor.Int64), Dims: []int64{1}, Int64Data: []int64{3}},
 		Indices: &onnxpb.TensorProto{DataType: int32(tensor.Int64), Dims: []int64{1}, Int64Data: []int64{7}}}}

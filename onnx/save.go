@@ -78,7 +78,8 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// marshal encodes the skeleton while mark has changed its large tensors, which have their own form again afterwards.
+// marshal encodes the skeleton while mark has changed its large tensors, which have their own form again afterwards. Small ones that stand outside
+// the skeleton come into it, so that a model has the same bytes wherever they stood.
 func (m *Model) marshal(mark func(t *onnxpb.TensorProto, s segment)) ([]byte, error) {
 	var problem error
 	var restore []func()
@@ -91,6 +92,10 @@ func (m *Model) marshal(mark func(t *onnxpb.TensorProto, s segment)) ([]byte, er
 		raw, location, entries := t.RawData, t.DataLocation, t.ExternalData
 		restore = append(restore, func() { t.RawData, t.DataLocation, t.ExternalData = raw, location, entries })
 		t.RawData, t.DataLocation, t.ExternalData = nil, onnxpb.TensorProto_DEFAULT, nil
+		if s.length() <= inlineLimit {
+			t.RawData, problem = s.view()
+			return
+		}
 		mark(t, s)
 	})
 	defer func() {
