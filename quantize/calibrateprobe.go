@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 
 	"assay/onnx/onnxpb"
 	"assay/tensor"
@@ -31,19 +32,23 @@ var figures = []string{"ReduceMin", "ReduceMax", "ReduceL1"}
 // figureProbe reads the figures of tensors, which are all that its graph gives.
 type figureProbe struct{}
 
-// probeFigures gives the graph with the figures of each tensor as its outputs.
+// probeFigures gives the graph with the figures of each tensor as its outputs. The nodes of what is computed first come last: the runtime orders a
+// graph by its ends, the last one first (onnxruntime 1.30.0), and so takes the figures of a tensor as soon as it is there, and forgets it. In the
+// order of the graph it would hold all tensors to the end.
 func probeFigures(g *onnxpb.GraphProto, tensors []string) (probe, *onnxpb.GraphProto) {
 	out := &onnxpb.GraphProto{Name: g.Name, Initializer: g.Initializer, SparseInitializer: g.SparseInitializer, Input: g.Input, ValueInfo: g.ValueInfo}
-	out.Node = append(out.Node, g.Node...)
 	taken := valueNames(g)
+	var takers []*onnxpb.NodeProto
 	for _, name := range tensors {
 		for _, op := range figures {
 			result := unusedName(name+"_"+op, taken)
-			out.Node = append(out.Node, &onnxpb.NodeProto{Name: result, OpType: op, Input: []string{name}, Output: []string{result},
+			takers = append(takers, &onnxpb.NodeProto{Name: result, OpType: op, Input: []string{name}, Output: []string{result},
 				Attribute: []*onnxpb.AttributeProto{{Name: "keepdims", Type: onnxpb.AttributeProto_INT, I: 0}}})
 			out.Output = append(out.Output, &onnxpb.ValueInfoProto{Name: result})
 		}
 	}
+	slices.Reverse(takers)
+	out.Node = slices.Concat(g.Node, takers)
 	return figureProbe{}, out
 }
 
