@@ -27,6 +27,8 @@ type Request struct {
 	Progress func(text string)
 	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
 	Verify func(ctx context.Context, job VerifyJob) (*Verification, error)
+	// Near, where not nil, is called when a result is near: what Verify needs but the result may be started.
+	Near func(ctx context.Context)
 }
 
 // Result says what became of a model.
@@ -118,6 +120,10 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 			return nil, fmt.Errorf("model %s: %s would replace %s; choose another file", q.Model, q.Out, file)
 		}
 	}
+	quick := q.Examples == nil && q.Options.KeepFloat == 0
+	if quick {
+		q.near(ctx)
+	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
 	if err != nil {
 		return nil, err
@@ -153,7 +159,17 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	if q.Out == "" {
 		return res, nil
 	}
+	if !quick {
+		q.near(ctx)
+	}
 	return res, q.finish(ctx, be, m, j, res, dir)
+}
+
+// near says that there will soon be a result to verify.
+func (q *Request) near(ctx context.Context) {
+	if q.Near != nil && q.Out != "" {
+		q.Near(ctx)
+	}
 }
 
 // finish rewrites, writes, checks and moves into place.

@@ -30,7 +30,7 @@ var exactProducts = map[string]string{"session.x64quantprecision": "1"}
 
 // openExact opens the model at path with exactProducts. The runtime replaces signed weights by unsigned ones there, and stops where two nodes
 // read one (onnxruntime 1.30.0), so it gets a copy of each for every reader.
-func openExact(ctx context.Context, be backend.Backend, path, dir string) (backend.Session, error) {
+func openExact(ctx context.Context, be backend.Backend, path, dir string, threads int) (backend.Session, error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,9 @@ func openExact(ctx context.Context, be backend.Backend, path, dir string) (backe
 			return nil, err
 		}
 	}
-	return be.Open(ctx, path, cpuOptions(exactProducts))
+	o := cpuOptions(exactProducts)
+	o.IntraOpThreads = threads
+	return be.Open(ctx, path, o)
 }
 
 // unshareBytes gives every reader of an int8 constant one of its own, through a DequantizeLinear of its own where there is one. It reports

@@ -289,7 +289,7 @@ func (r *ranker) try(ctx context.Context, u *Unit) (*UnitScore, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	s, err := openExact(ctx, r.be, path, r.dir)
+	s, err := openExact(ctx, r.be, path, r.dir, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open the model with it quantized: %w", err)
 	}

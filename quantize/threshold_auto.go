@@ -141,7 +141,7 @@ func openQuantized(ctx context.Context, be backend.Backend, base string, o Optio
 	if err := m.Save(path); err != nil {
 		return nil, err
 	}
-	return openExact(ctx, be, path, dir)
+	return openExact(ctx, be, path, dir, 0)
 }
 
 // compareAll runs the original and models made of it on the first examples. A session may be among the models more than once.

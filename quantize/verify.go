@@ -2,18 +2,13 @@ package quantize
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"assay/backend"
-	"assay/onnx"
-	"assay/onnx/onnxpb"
 )
 
 // Levels are the runtime's optimisation levels, the one that is used last.
@@ -45,6 +40,36 @@ const (
 // it on the examples beside the original. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
 // to do on valid models, this is the only trace, so Verify is best called in a process of its own.
 func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
+	t := NewTrial(ctx, be, job.Original, examples)
+	defer t.Close()
+	return t.Run(ctx, job.Made, stage)
+}
+
+// Trial is a verification that is begun before there is a quantized model: the original is loaded meanwhile.
+type Trial struct {
+	// Least is on how many examples outputs are compared at least, and Time after how long no further one is begun.
+	Least int
+	Time  time.Duration
+
+	be       backend.Backend
+	examples Source
+	original *opening // nil where outputs are not compared
+}
+
+// NewTrial begins to load the original, which may be "" where outputs are not compared. Close it.
+func NewTrial(ctx context.Context, be backend.Backend, original string, examples Source) *Trial {
+	t := &Trial{Least: fewCompared, Time: compareTime, be: be, examples: examples}
+	if original != "" && examples != nil {
+		t.original = open(ctx, be, original)
+	}
+	return t
+}
+
+// Close unloads the original.
+func (t *Trial) Close() error { return t.original.close() }
+
+// Run is Verify of one quantized model.
+func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Verification, error) {
 	if stage == nil {
 		stage = func(string) {}
 	}
@@ -55,34 +80,30 @@ func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Sou
 	defer os.RemoveAll(dir)
 	optimized := filepath.Join(dir, "optimized.onnx")
 	stage("load it at every optimisation level")
-	made, err := loadAll(ctx, be, job.Made, optimized)
+	l, err := t.load(ctx, path, optimized, dir)
+	defer l.close()
 	if err != nil {
 		return nil, err
 	}
-	defer made.Close()
 	v := &Verification{}
-	if v.Fused, v.Leftover, err = count(optimized); err != nil {
-		return nil, err
-	}
-	if job.Original == "" || examples == nil {
-		return v, nil
+	if v.Fused, v.Leftover, err = count(optimized); err != nil || t.original == nil {
+		return v, err
 	}
 	stage("run it beside the original")
-	original, err := be.Open(ctx, job.Original, cpuOptions(nil))
+	original, err := t.original.wait()
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", job.Original, err)
+		return nil, fmt.Errorf("open the original: %w", err)
 	}
-	defer original.Close()
-	compared := []backend.Session{made}
-	if saturates && multipliesBytes(v.Fused) {
-		exact, err := openExact(ctx, be, job.Made, dir)
-		if err != nil {
-			return nil, fmt.Errorf("open it for products that do not saturate: %w", err)
+	compared := []backend.Session{l.session}
+	if multipliesBytes(v.Fused) {
+		if l.exactErr != nil {
+			return nil, fmt.Errorf("open it for products that do not saturate: %w", l.exactErr)
 		}
-		defer exact.Close()
-		compared = append(compared, exact)
+		if l.exact != nil {
+			compared = append(compared, l.exact)
+		}
 	}
-	quality, err := compareModels(ctx, original, compared, examples)
+	quality, err := t.compare(ctx, original, compared)
 	if err != nil {
 		return nil, err
 	}
@@ -92,65 +113,31 @@ func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Sou
 	return v, nil
 }
 
-// loadAll opens a model at all levels, several at a time, and returns the session of the highest, whose graph it writes to optimized.
-func loadAll(ctx context.Context, be backend.Backend, path, optimized string) (backend.Session, error) {
-	sessions, problems := make([]backend.Session, len(Levels)), make([]error, len(Levels))
-	highest := len(Levels) - 1
-	var wg sync.WaitGroup
-	for i, level := range Levels {
-		wg.Go(func() {
-			o := backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level}
-			if i == highest {
-				o.OptimizedPath = optimized
-				o.Config = map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(optimized) + ".data",
-					"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}
-			}
-			s, err := be.Open(ctx, path, o)
-			if err == nil && i != highest {
-				err = s.Close()
-			}
-			if sessions[i] = s; err != nil {
-				problems[i] = fmt.Errorf("at optimisation level %s: %w", level, err)
-			}
-		})
-	}
-	wg.Wait()
-	err := errors.Join(problems...)
-	if err != nil && problems[highest] == nil {
-		sessions[highest].Close()
-	}
-	return sessions[highest], err
-}
-
-// compareModels runs the original and sessions of the quantized model on examples: on a few at least, and on more while that is quick. It says
-// how near each session's outputs are.
-func compareModels(ctx context.Context, original backend.Session, made []backend.Session, examples Source) ([]Fidelity, error) {
+// compare runs the original and sessions of the quantized model on examples: on a few at least, and on more while that is quick. It says how
+// near each session's outputs are.
+func (t *Trial) compare(ctx context.Context, original backend.Session, made []backend.Session) ([]Fidelity, error) {
 	sums := make([]*comparison, len(made))
 	for k := range made {
 		sums[k] = newComparison(original.Outputs())
 	}
 	begun := time.Now()
-	for i := 0; i < manyCompared && (i < fewCompared || time.Since(begun) < compareTime); i++ {
+	for i := 0; i < manyCompared && (i < t.Least || time.Since(begun) < t.Time); i++ {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		feeds, more, err := examples(original.Inputs(), i)
+		feeds, more, err := t.examples(original.Inputs(), i)
 		if err != nil {
 			return nil, fmt.Errorf("example %d: %w", i, err)
 		}
 		if !more {
 			break
 		}
-		want, err := original.Run(ctx, feeds)
+		outputs, err := runAll(ctx, append([]backend.Session{original}, made...), feeds)
 		if err != nil {
-			return nil, fmt.Errorf("run the original on example %d: %w", i, err)
+			return nil, fmt.Errorf("example %d: %w", i, err)
 		}
-		for k, s := range made {
-			got, err := s.Run(ctx, feeds)
-			if err != nil {
-				return nil, fmt.Errorf("run it on example %d: %w", i, err)
-			}
-			if err := sums[k].add(want, got); err != nil {
+		for k := range made {
+			if err := sums[k].add(outputs[0], outputs[k+1]); err != nil {
 				return nil, fmt.Errorf("example %d: %w", i, err)
 			}
 			if n := sums[k].broken(); n > 0 {
@@ -210,31 +197,4 @@ func someOf(names []string) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
-}
-
-// lowPrecision are the operators by which the runtime computes on quantized values, by the beginning of their names.
-var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
-
-// count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused; those at the model's own inputs
-// and outputs are not counted, because floats come and go there.
-func count(path string) (fused map[string]int, leftover []string, err error) {
-	m, err := onnx.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer m.Close()
-	border := map[string]bool{}
-	for _, v := range append(m.Inputs(), m.Proto.Graph.Output...) {
-		border[v.Name] = true
-	}
-	fused = map[string]int{}
-	m.EachNode(func(n *onnxpb.NodeProto) {
-		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
-			leftover = append(leftover, nodeName(n))
-		}
-		if n.OpType != "DynamicQuantizeLinear" && slices.ContainsFunc(lowPrecision, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
-			fused[n.OpType]++
-		}
-	})
-	return fused, leftover, nil
 }

@@ -94,7 +94,7 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	}
 	defer b.Close()
 	req.Lineage[quantize.LineageRuntime] = b.Info().Version
-	req.Verify = verifier(library, q.examplesSpec(), q.examples)
+	defer verifyWith(req, library, q.examplesSpec(), q.examples).Close()
 	res, err := quantize.Make(ctx, b, *req)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {

@@ -40,7 +40,7 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 		return child.Built{}, err
 	}
 	q.Lineage = quantize.Lineage(sha, calibration, options, version())
-	q.Verify = verifier(runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, examples)
+	defer verifyWith(&q, runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, examples).Close()
 	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
 	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,10 @@ import (
 	"assay/tensor"
 )
 
-// verifyAssignment is what a process that tries a quantized model gets on its standard input.
+// verifyAssignment is what a process that tries a quantized model gets on its standard input; the model itself follows as a string once it is
+// there.
 type verifyAssignment struct {
-	quantize.VerifyJob
+	Original string           `json:"original"`
 	Library  runner.Library   `json:"library"`
 	Dataset  *results.Dataset `json:"dataset"`  // nil: examples are generated
 	Examples int              `json:"examples"` // 0: all
@@ -38,44 +40,88 @@ type verifyAnswer struct {
 	Error  string                 `json:"error,omitempty"`
 }
 
-// verifier tries quantized models in a process of its own: the runtime is known to crash on some valid ones.
-func verifier(library runner.Library, d *results.Dataset, examples int) func(context.Context, quantize.VerifyJob) (*quantize.Verification, error) {
-	return func(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find this program: %w", err)
+// verifier tries a quantized model in a process of its own: the runtime is known to crash on some valid ones. Close it.
+type verifier struct {
+	assignment verifyAssignment
+	cmd        *exec.Cmd // nil until it is started
+	input      io.WriteCloser
+	answers    *os.File
+	words      strings.Builder
+	failed     error // to start
+}
+
+// verifyWith has what makes of q tried in a process of its own.
+func verifyWith(q *quantize.Request, library runner.Library, d *results.Dataset, examples int) *verifier {
+	v := &verifier{assignment: verifyAssignment{q.Model, library, d, examples}}
+	q.Near, q.Verify = v.start, v.verify
+	return v
+}
+
+// start starts the process, which loads the original and waits.
+func (v *verifier) start(ctx context.Context) {
+	if v.cmd == nil && v.failed == nil {
+		if err := v.begin(ctx); err != nil {
+			v.failed = fmt.Errorf("start a process to try the model: %w", err)
 		}
-		assignment, err := json.Marshal(verifyAssignment{job, library, d, examples})
-		if err != nil {
-			return nil, err
-		}
-		answers, childEnd, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		defer answers.Close()
-		var words strings.Builder
-		cmd := exec.CommandContext(ctx, self, "verify-worker")
-		cmd.Stdin, cmd.Stderr = strings.NewReader(string(assignment)), &words
-		cmd.ExtraFiles = []*os.File{childEnd}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which then kills the worker
-		err = cmd.Start()
-		childEnd.Close()
-		if err != nil {
-			return nil, fmt.Errorf("start a process to try the model: %w", err)
-		}
-		last, stage := readAnswers(answers)
-		err = cmd.Wait()
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case last.Error != "":
-			return nil, errors.New(last.Error)
-		case last.Result == nil:
-			return nil, fmt.Errorf("the runtime ended its process when it was to %s (%s)", stage, howEnded(err, words.String()))
-		}
-		return last.Result, nil
 	}
+}
+
+func (v *verifier) begin(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	answers, childEnd, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer childEnd.Close()
+	cmd := exec.CommandContext(ctx, self, "verify-worker")
+	cmd.Stderr = &v.words
+	cmd.ExtraFiles = []*os.File{childEnd}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which then kills the worker
+	input, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return errors.Join(err, answers.Close())
+	}
+	v.cmd, v.input, v.answers = cmd, input, answers
+	_ = json.NewEncoder(input).Encode(v.assignment) // a process that is gone says so by its answers
+	return nil
+}
+
+func (v *verifier) verify(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
+	v.start(ctx)
+	if v.failed != nil {
+		return nil, v.failed
+	}
+	_ = json.NewEncoder(v.input).Encode(job.Made)
+	last, stage := readAnswers(v.answers)
+	err := v.cmd.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case last.Error != "":
+		return nil, errors.New(last.Error)
+	case last.Result == nil:
+		return nil, fmt.Errorf("the runtime ended its process when it was to %s (%s)", stage, howEnded(err, v.words.String()))
+	}
+	return last.Result, nil
+}
+
+// Close ends the process where it waits for a model that did not come.
+func (v *verifier) Close() {
+	if v.cmd == nil {
+		return
+	}
+	v.input.Close()
+	if v.cmd.ProcessState == nil {
+		_ = v.cmd.Process.Kill()
+		_ = v.cmd.Wait()
+	}
+	v.answers.Close()
 }
 
 // readAnswers reads to the end and returns the last answer and the last stage.
@@ -118,12 +164,8 @@ func newVerifyWorkerCmd(a *app) *cobra.Command {
 				return usageError(errors.New("`assay verify-worker` is started by `assay quantize`, not by hand"))
 			}
 			child.BeFirstToDie()
-			var job verifyAssignment
-			if err := json.NewDecoder(a.stdin).Decode(&job); err != nil {
-				return fmt.Errorf("read the assignment: %w", err)
-			}
 			enc := json.NewEncoder(answers)
-			v, err := job.verify(cmd.Context(), func(stage string) { _ = enc.Encode(verifyAnswer{Stage: stage}) })
+			v, err := verifyAssigned(cmd.Context(), json.NewDecoder(a.stdin), func(stage string) { _ = enc.Encode(verifyAnswer{Stage: stage}) })
 			answer := verifyAnswer{Result: v}
 			if err != nil {
 				answer = verifyAnswer{Error: err.Error()}
@@ -133,23 +175,38 @@ func newVerifyWorkerCmd(a *app) *cobra.Command {
 	}
 }
 
-func (j *verifyAssignment) verify(ctx context.Context, stage func(string)) (*quantize.Verification, error) {
-	b, err := ort.Open(ort.Config{Library: j.Library.Path, SHA256: j.Library.SHA256, Preload: j.Library.Preload})
+// verifyAssigned reads the assignment, loads the original while it waits for the model, and tries that.
+func verifyAssigned(ctx context.Context, input *json.Decoder, stage func(string)) (*quantize.Verification, error) {
+	var job verifyAssignment
+	if err := input.Decode(&job); err != nil {
+		return nil, fmt.Errorf("read the assignment: %w", err)
+	}
+	b, err := ort.Open(ort.Config{Library: job.Library.Path, SHA256: job.Library.SHA256, Preload: job.Library.Preload})
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	examples := generatedSource(j.Original)
-	if j.Dataset != nil {
-		d, err := dataset.Open(*j.Dataset)
+	examples := generatedSource(job.Original)
+	if job.Dataset != nil {
+		d, err := dataset.Open(*job.Dataset)
 		if err != nil {
 			return nil, err
 		}
-		examples = calibrationSource(d, j.Original, j.Examples)
+		examples = calibrationSource(d, job.Original, job.Examples)
 	}
-	v, err := quantize.Verify(ctx, b, j.VerifyJob, examples, stage)
+	stage("load the original")
+	t := quantize.NewTrial(ctx, b, job.Original, examples)
+	defer t.Close()
+	if job.Dataset == nil {
+		t.Least, t.Time = 1, 50*time.Millisecond // what is made up says little, and more of it little more
+	}
+	var made string
+	if err := input.Decode(&made); err != nil {
+		return nil, fmt.Errorf("read the model's name: %w", err)
+	}
+	v, err := t.Run(ctx, made, stage)
 	if v != nil {
-		v.Quality.Generated = j.Dataset == nil && v.Quality.Examples > 0
+		v.Quality.Generated = job.Dataset == nil && v.Quality.Examples > 0
 		if v.Exact != nil {
 			v.Exact.Generated = v.Quality.Generated
 		}

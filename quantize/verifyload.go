@@ -1,0 +1,207 @@
+package quantize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"assay/backend"
+	"assay/onnx"
+	"assay/onnx/onnxpb"
+	"assay/tensor"
+)
+
+// opening is a session that is being opened.
+type opening struct {
+	done    chan struct{}
+	session backend.Session
+	err     error
+}
+
+// open begins to open a session that will run beside others.
+func open(ctx context.Context, be backend.Backend, path string) *opening {
+	w := &opening{done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		w.session, w.err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, IntraOpThreads: comparedThreads()})
+	}()
+	return w
+}
+
+func (w *opening) wait() (backend.Session, error) {
+	<-w.done
+	return w.session, w.err
+}
+
+// close waits for the session and closes it. An opening that is nil has none.
+func (w *opening) close() error {
+	if w == nil {
+		return nil
+	}
+	if s, err := w.wait(); err == nil {
+		return s.Close()
+	}
+	return nil
+}
+
+// comparedThreads is how many threads a session has that runs beside one or two others.
+func comparedThreads() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
+
+const (
+	// mostLoads bounds how many sessions are opened at a time.
+	mostLoads = 4
+	// largeLoad is the size in bytes of a model that is opened once at a time, because each session takes as much memory.
+	largeLoad = 256 << 20
+)
+
+// loads are the sessions of a quantized model.
+type loads struct {
+	session  backend.Session // at the highest level
+	exact    backend.Session // of openExact; nil where nothing saturates
+	exactErr error           // in place of it, which matters only where there are products of bytes
+}
+
+func (l *loads) close() {
+	for _, s := range []backend.Session{l.session, l.exact} {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+// load opens a model at all levels, some at a time, and keeps the session of the highest, whose graph it writes to optimized. What takes longest
+// is begun first. dir is a folder for a file. The result is to be closed, on an error too.
+func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
+	l := &loads{}
+	var work []func() error
+	if saturates && t.original != nil && hasBytes(path) {
+		work = append(work, func() error {
+			l.exact, l.exactErr = openExact(ctx, t.be, path, dir, comparedThreads())
+			return nil
+		})
+	}
+	for i := len(Levels) - 1; i >= 0; i-- {
+		work = append(work, func() error {
+			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized))
+			if err != nil {
+				return fmt.Errorf("at optimisation level %s: %w", Levels[i], err)
+			}
+			if i == len(Levels)-1 {
+				l.session = s
+				return nil
+			}
+			return s.Close()
+		})
+	}
+	return l, together(loadsAtATime(path), work)
+}
+
+// levelOptions are of a session at a level; that of the highest runs beside others, and writes its graph to optimized.
+func levelOptions(level, optimized string) backend.Options {
+	if level != Levels[len(Levels)-1] {
+		return backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: 1}
+	}
+	return backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: comparedThreads(), OptimizedPath: optimized,
+		Config: map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(optimized) + ".data",
+			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}}
+}
+
+func loadsAtATime(path string) int {
+	size := int64(0)
+	for _, file := range []string{path, path + ".data"} {
+		if info, err := os.Stat(file); err == nil {
+			size += info.Size()
+		}
+	}
+	if size > largeLoad {
+		return 1
+	}
+	return min(runtime.GOMAXPROCS(0), mostLoads)
+}
+
+// together does work in its order, n pieces at a time, and joins the errors, those of the last pieces first.
+func together(n int, work []func() error) error {
+	problems := make([]error, len(work))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for i := range next {
+				problems[i] = work[i]()
+			}
+		})
+	}
+	for i := range work {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	slices.Reverse(problems)
+	return errors.Join(problems...)
+}
+
+// runAll runs sessions on one example, all at once. The first is the original's.
+func runAll(ctx context.Context, sessions []backend.Session, feeds []tensor.Value) ([][]tensor.Value, error) {
+	outputs, problems := make([][]tensor.Value, len(sessions)), make([]error, len(sessions))
+	var wg sync.WaitGroup
+	for i, s := range sessions {
+		wg.Go(func() { outputs[i], problems[i] = s.Run(ctx, feeds) })
+	}
+	wg.Wait()
+	for i, err := range problems {
+		if err != nil && i == 0 {
+			return nil, fmt.Errorf("run the original: %w", err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run it: %w", err)
+		}
+	}
+	return outputs, nil
+}
+
+// hasBytes reports whether a model has operators of integers that the runtime may fuse into products of bytes.
+func hasBytes(path string) (found bool) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return false // which loading it says better
+	}
+	defer m.Close()
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		found = found || strings.HasSuffix(n.OpType, "QuantizeLinear") || strings.HasPrefix(n.OpType, "QLinear") || strings.HasPrefix(n.OpType, "DynamicQuantize") ||
+			strings.HasSuffix(n.OpType, "Integer")
+	})
+	return found
+}
+
+// lowPrecision are the operators by which the runtime computes on quantized values, by the beginning of their names.
+var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
+
+// count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused; those at the model's own inputs
+// and outputs are not counted, because floats come and go there.
+func count(path string) (fused map[string]int, leftover []string, err error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer m.Close()
+	border := map[string]bool{}
+	for _, v := range append(m.Inputs(), m.Proto.Graph.Output...) {
+		border[v.Name] = true
+	}
+	fused = map[string]int{}
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
+			leftover = append(leftover, nodeName(n))
+		}
+		if n.OpType != "DynamicQuantizeLinear" && slices.ContainsFunc(lowPrecision, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
+			fused[n.OpType]++
+		}
+	})
+	return fused, leftover, nil
+}
