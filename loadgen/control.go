@@ -41,6 +41,7 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 		g.crossEdges(now)
 		scanned = g.gather(&progress, scanned)
 		if now >= nextTick {
+			g.place(&progress, now, scanned)
 			g.tick(progress)
 			nextTick = now + tickEvery
 		}
@@ -105,6 +106,9 @@ func (g *generator) gather(p *Progress, scanned int64) int64 {
 		p.OK++
 		p.Buckets[bucketOf(done-rec.due)]++
 		p.SumSeconds += float64(done-rec.due) / 1e9
+		if g.cfg.Schedule != nil {
+			p.Late[bucketOf(rec.issued-rec.due)]++
+		}
 	}
 	if g.cfg.Schedule == nil {
 		_ = g.records.prepare(taken + max(chunk, 2*(scanned-from))) // a failure shows when a worker needs the slot

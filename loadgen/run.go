@@ -47,6 +47,10 @@ type Progress struct {
 	OK, Failed uint64
 	Buckets    [HistogramBuckets + 1]uint64 // by latency; the last one is the overflow
 	SumSeconds float64
+
+	NS          int64                        // since measure began; 0 before
+	Late        [HistogramBuckets + 1]uint64 // of open loads: by issued - due
+	Outstanding int64                        // requests that are due and not answered
 }
 
 // Outcome is when a load's phases began, by the load's clock, and what became of the requests due in measure.

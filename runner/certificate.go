@@ -13,8 +13,9 @@ const (
 	invalidLate, invalidLateShare = 1e-3, 0.05
 	// Of the monotonic clock against the wall's (mlcommons/inference loadgen/loadgen.cc).
 	suspectClocks, invalidClocks = 1e-3, 1e-2
+	// A stop this long, in seconds, that is also this share of measure is no scheduler's doing.
+	longStop, invalidStopped = 0.2, 0.01
 	// Shares of measure.
-	invalidStopped   = 0.01
 	suspectSteal     = 0.01
 	suspectThrottled = 0.01
 	// Others may use the cores that the trial leaves, and of all cores this share in any case.
@@ -61,7 +62,7 @@ func stopped(t *results.Trial, _ evidence) finding {
 		return finding{}
 	}
 	const text = "the process did not run for %.3g s of measure, the longest time for %.3g s: it or its machine was stopped, or had no core"
-	if c.StoppedSeconds > invalidStopped*measured(t) {
+	if c.LongestStopSeconds > longStop && c.StoppedSeconds > invalidStopped*measured(t) {
 		return invalid(text, c.StoppedSeconds, c.LongestStopSeconds)
 	}
 	return suspect(text, c.StoppedSeconds, c.LongestStopSeconds)

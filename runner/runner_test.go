@@ -283,6 +283,7 @@ func TestJudge(t *testing.T) {
 		"explained by length":    {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 200e-3, "valid", ""},
 		"a short stop":           {certified(results.Certificate{StoppedSeconds: 0.06, LongestStopSeconds: 0.06}), 0, "suspect", "host.stopped"},
 		"a stop":                 {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.5}), 0, "invalid", "host.stopped"},
+		"starved often":          {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.1}), 0, "suspect", "host.stopped"},
 		"a busy host":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(1.2)}), 0, "suspect", "host.busy"},
 		"a neighbour":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(0.9)}), 0, "valid", ""},
 		"no core to spare":       {certified(results.Certificate{Cores: 2, Threads: 4, OthersCores: known(0.9)}), 0, "suspect", "host.busy"},

@@ -23,7 +23,7 @@ type watch struct {
 func (a *app) observe(_ *results.Spec, o engineOptions) (*watch, error) {
 	w := &watch{stderr: a.stderr}
 	if !o.quiet {
-		w.Progress = live.NewProgress(a.stderr, live.ProgressOptions{Terminal: isTerminal(a.stderr), Color: color(a.stderr), Width: terminalWidth(a.stderr)})
+		w.Progress = live.NewProgress(a.stderr, live.ProgressOptions{Terminal: isTerminal(a.stderr), Color: color(a.stderr), Width: func() int { return terminalWidth(a.stderr) }})
 	}
 	if o.metrics == "" {
 		return w, nil

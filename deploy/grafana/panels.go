@@ -17,6 +17,10 @@ func liveRun(l *layout) {
 		query(`sum by (variant, provider) (rate(assay_requests_total{outcome="failed",`+scraped+`}[$__rate_interval])) / sum by (variant, provider) (rate(assay_requests_total{`+scraped+`}[$__rate_interval]))`, "{{variant}} {{provider}}")))
 	l.add(12, 8, series("Median latency", "From assay_request_duration_seconds; the report's quantiles are exact, these are interpolated between buckets.", "s", quantile("0.5")))
 	l.add(12, 8, series("99th percentile of latency", "From assay_request_duration_seconds; the report's quantiles are exact, these are interpolated between buckets.", "s", quantile("0.99")))
+	l.add(12, 7, series("99th percentile of issue lateness", "How late the generator sent requests of open loads, from assay_issue_lateness_seconds.", "s",
+		query(`histogram_quantile(0.99, sum by (le, variant, provider, batch, threads, load) (rate(assay_issue_lateness_seconds_bucket{`+scraped+`}[$__rate_interval])))`, arm)))
+	l.add(6, 7, series("Requests in flight", "Due and not answered, assay_requests_outstanding.", "none", query("assay_requests_outstanding", "")))
+	l.add(6, 7, series("Trials by verdict", "What their certificates say, assay_trial_verdicts_total.", "none", query("assay_trial_verdicts_total", "{{verdict}}")))
 	l.add(8, 7, series("GPU power", "assay_gpu_power_watts; empty where no sensor answers.", "watt", query("assay_gpu_power_watts", "GPU {{gpu}}")))
 	l.add(8, 7, series("GPU memory", "assay_gpu_memory_used_bytes; empty where no sensor answers.", "bytes", query("assay_gpu_memory_used_bytes", "GPU {{gpu}}")))
 	l.add(4, 7, series("GPU utilisation", "assay_gpu_utilization_ratio; empty where no sensor answers.", "percentunit", query("assay_gpu_utilization_ratio", "GPU {{gpu}}")))
@@ -46,6 +50,10 @@ func latestResults(l *layout) {
 		`assay_result_energy_per_inference_joules{`+result+`}`, `assay_result_energy_per_inference_ci_joules{bound="%s",`+result+`}`))
 	l.add(6, 9, bars("Peak memory", "assay_result_memory_peak_bytes.", "bytes", query(`assay_result_memory_peak_bytes{`+result+`}`, "{{device}} "+arm)))
 	l.add(6, 9, bars("Processor time per inference", "assay_result_cpu_per_inference_seconds.", "s", query(`assay_result_cpu_per_inference_seconds{`+result+`}`, arm)))
+	l.add(12, 7, bars("Trials that were not valid", "By their certificates, assay_result_arm_trials.", "none", query(`assay_result_arm_trials{verdict!="valid",`+result+`} > 0`, "{{verdict}} "+arm)))
+	l.add(12, 7, bars("Issue lateness, 99th percentile", "Of the worst trial, assay_result_issue_lateness_seconds.", "s", query(`assay_result_issue_lateness_seconds{`+result+`}`, arm)))
+	l.add(12, 7, bars("Wait beyond the queue, 99th percentile", "Of the worst trial, assay_result_unexplained_wait_seconds.", "s", query(`assay_result_unexplained_wait_seconds{`+result+`}`, arm)))
+	l.add(12, 7, bars("Share of latency that is not the model's", "Of the worst trial, assay_result_generator_share_ratio.", "percentunit", query(`assay_result_generator_share_ratio{`+result+`}`, arm)))
 	l.add(24, 7, bars("Model size", "assay_result_model_size_bytes.", "bytes", query(`max by (variant) (assay_result_model_size_bytes{`+result+`})`, "{{variant}}")))
 }
 

@@ -42,6 +42,10 @@ var (
 	qualityCI      = Definition{"assay_result_quality_ci_ratio", "gauge", "Ends of the 95 % interval of assay_result_quality_ratio.", withArm("metric", "bound")}
 	delta          = Definition{"assay_result_delta_ratio", "gauge", "A metric as a ratio to the baseline's, for metrics that are compared as ratios.", withArm("metric")}
 	deltaCI        = Definition{"assay_result_delta_ci_ratio", "gauge", "Ends of the 95 % interval of assay_result_delta_ratio.", withArm("metric", "bound")}
+	armTrials      = Definition{"assay_result_arm_trials", "gauge", "Trials of an arm by the verdict of their certificate: valid, suspect or invalid.", withArm("verdict")}
+	issueLateness  = Definition{"assay_result_issue_lateness_seconds", "gauge", "How late the worst trial issued its requests, 99th percentile; open loads.", withArm()}
+	unexplained    = Definition{"assay_result_unexplained_wait_seconds", "gauge", "What requests of the worst trial waited beyond an ideal queue with their services, 99th percentile; open loads.", withArm()}
+	generatorShare = Definition{"assay_result_generator_share_ratio", "gauge", "Part of all latency that the queue and the services do not explain, of the worst trial; open loads.", withArm()}
 	gateStatus     = Definition{"assay_gate_status", "gauge", "A gate's verdict: 1 pass, 0 inconclusive or nothing measured, -1 fail.", []string{"model", "arm", "gate"}}
 	verdict        = Definition{"assay_result_verdict", "gauge", "1 for the verdict of the run, 0 for the others.", []string{"model", "verdict"}}
 	trials         = Definition{"assay_result_trials", "gauge", "Trials that gave figures, or failed.", []string{"model", "state"}}
@@ -53,6 +57,7 @@ var (
 // Definitions lists every metric of the textfile, in the order of the docs.
 func Definitions() []Definition {
 	return []Definition{latency, latencyCI, throughput, throughputCI, cpu, energy, energyCI, memory, size, qualityValue, qualityCI, delta, deltaCI,
+		armTrials, issueLateness, unexplained, generatorShare,
 		gateStatus, verdict, trials, duration, lastCompletion, lastSuccess}
 }
 
@@ -176,6 +181,25 @@ func (t *textfile) arm(a results.ArmReport, labels []string) {
 		}
 	}
 	t.latencies(a, labels)
+	t.certificate(a.Certificate, labels)
+}
+
+// certificate adds how far the arm's figures can be trusted; what its load has no figure for has no series.
+func (t *textfile) certificate(c *results.ArmCertificate, labels []string) {
+	if c == nil {
+		return
+	}
+	for verdict, n := range map[string]int{results.Valid: c.Valid, results.Suspect: c.Suspect, results.Invalid: c.Invalid} {
+		t.set(armTrials, float64(n), append(slices.Clone(labels), verdict)...)
+	}
+	for _, g := range []struct {
+		d Definition
+		v *float64
+	}{{issueLateness, c.LatenessP99}, {unexplained, c.UnexplainedP99}, {generatorShare, c.GeneratorShare}} {
+		if g.v != nil {
+			t.set(g.d, *g.v, labels...)
+		}
+	}
 }
 
 // latencies adds an arm's quantiles as a summary, the only kind of metric to which the label quantile belongs, and the ends of their

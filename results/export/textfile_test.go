@@ -43,6 +43,7 @@ func sample() *results.Report {
 			{Rule: "latency.p99 at_most 0.8x", Arm: "int8.cpu.b1.t1.interactive", Verdict: results.GatePass},
 			{Rule: "latency.p99 at_most 20ms", Arm: "int8.cpu.b1.t1.interactive", Verdict: results.GateInconclusive}}}
 	r.Arms[1].TrialsFailed = 1
+	r.Arms[1].Certificate = &results.ArmCertificate{Valid: 3, Suspect: 1, LatenessP99: ptr(0.0002), UnexplainedP99: ptr(0.00025), GeneratorShare: ptr(0.031)}
 	energy := m(0.0123, "J")
 	energy.Kind = "measured"
 	r.Arms[1].Metrics["energy.per_inference"] = energy

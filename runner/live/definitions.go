@@ -29,6 +29,9 @@ var (
 	trialPhase      = Definition{"assay_trial_phase", "gauge", "1 for the phase that the trial in progress is in, 0 for the others.", []string{"phase"}}
 	requestsTotal   = Definition{"assay_requests_total", "counter", "Requests that were due in measured windows: ok, or failed, which includes dropped and timed out ones.", withArm("outcome")}
 	requestDuration = Definition{"assay_request_duration_seconds", "histogram", "Latency of requests in measured windows, from the instant they were due.", withArm()}
+	issueLateness   = Definition{"assay_issue_lateness_seconds", "histogram", "How late requests of open loads were issued in measured windows: the generator's own part of their latency.", withArm()}
+	outstanding     = Definition{"assay_requests_outstanding", "gauge", "Requests of the trial in progress that are due and not answered.", nil}
+	trialVerdicts   = Definition{"assay_trial_verdicts_total", "counter", "Trials that ended well, by the verdict of their certificate: valid, suspect or invalid.", []string{"verdict"}}
 	gpuPower        = Definition{"assay_gpu_power_watts", "gauge", "Power that the GPU draws; absent where no sensor answers.", []string{"gpu"}}
 	gpuMemory       = Definition{"assay_gpu_memory_used_bytes", "gauge", "GPU memory in use; absent where no sensor answers.", []string{"gpu"}}
 	gpuUtilization  = Definition{"assay_gpu_utilization_ratio", "gauge", "Share of time in which the GPU ran a kernel; absent where no sensor answers.", []string{"gpu"}}
@@ -38,6 +41,7 @@ var (
 // Definitions lists every metric that a Server can show, in the order of the docs.
 func Definitions() []Definition {
 	return []Definition{buildInfo, runInfo, runStart, runRemaining, runTrials, trialInfo, trialPhase, requestsTotal, requestDuration,
+		issueLateness, outstanding, trialVerdicts,
 		gpuPower, gpuMemory, gpuUtilization, gpuTemperature}
 }
 

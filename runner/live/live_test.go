@@ -30,11 +30,12 @@ func snapshot(variant string, ok, failed uint64) Snapshot {
 	s.Phase, s.OK, s.Failed, s.SumSeconds = "measure", ok, failed, float64(ok)*0.001
 	s.Buckets = make([]uint64, loadgen.HistogramBuckets+1)
 	s.Buckets[10] = ok
+	s.Late, s.Outstanding = slices.Clone(s.Buckets), 3
 	return s
 }
 
 func ended(status string, ok int) *results.Trial {
-	return &results.Trial{Status: status, Counts: results.Counts{OK: ok}}
+	return &results.Trial{Status: status, Verdict: results.Valid, Counts: results.Counts{OK: ok}}
 }
 
 // populated has every metric that a server can show.
@@ -211,20 +212,23 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// story runs an observer through two trials, a second apart in all.
+// story runs an observer through two trials: one of 20 s, of which the first second is told, and one that fails.
 func story(o *Observer, now *time.Time) {
-	run := &results.Run{Name: "digits", Started: *now, Resolved: results.Spec{Order: [][]string{{"a", "b"}}}}
+	run := &results.Run{Name: "digits", Started: *now, Resolved: results.Spec{Order: [][]string{{"a", "b"}}, Warmup: time.Second,
+		Loads: []results.Load{{Name: "x", Duration: 18500 * time.Millisecond}}, Arms: []results.Arm{arm("int8"), arm("student")}}}
 	tick := func(d time.Duration) { *now = now.Add(d) }
 	o.Note("quantizing int8")
 	o.Begin(run, 0)
 	o.TrialBegins(0, 0, arm("int8"))
 	o.TrialEvent(arm("int8"), child.Event{Type: child.EventPhase, Phase: "session"})
-	for i := range 10 {
+	for i := range 11 {
 		tick(100 * time.Millisecond)
-		o.TrialEvent(arm("int8"), child.Event{Type: child.EventProgress, Progress: &loadgen.Progress{Phase: "measure", OK: uint64(i * 100), SumSeconds: 1}})
+		l := &loadgen.Progress{Phase: "measure", OK: uint64(i * 100), SumSeconds: 1, NS: int64(i) * 100e6, Outstanding: 4}
+		l.Buckets[10], l.Late[3] = l.OK, l.OK
+		o.TrialEvent(arm("int8"), child.Event{Type: child.EventProgress, Progress: l})
 	}
-	tick(19 * time.Second)
-	o.TrialEnds(0, arm("int8"), &results.Trial{Status: results.TrialOK, Counts: results.Counts{OK: 1000, Dropped: 2}, Phases: []results.Phase{{Name: "measure", EndNS: 5e9}}})
+	tick(18900 * time.Millisecond)
+	o.TrialEnds(0, arm("int8"), &results.Trial{Status: results.TrialOK, Verdict: results.Suspect, Counts: results.Counts{OK: 1000, Dropped: 2}, Phases: []results.Phase{{Name: "measure", EndNS: 5e9}}})
 	o.TrialBegins(0, 1, arm("student"))
 	tick(3 * time.Second)
 	o.TrialEnds(0, arm("student"), &results.Trial{Status: results.TrialOOM, Reason: "the kernel killed it\x1b[2J for memory"})
@@ -236,7 +240,7 @@ func TestProgressInALog(t *testing.T) {
 	now := time.Unix(0, 0)
 	story(&Observer{Progress: NewProgress(&out, ProgressOptions{Now: func() time.Time { return now }})}, &now)
 	want := `quantizing int8
-trial 1/2, block 1/1, int8.cpu.b1.t1.x: 1000 requests in 5.0 s, 2 lost, about 20s left
+trial 1/2, block 1/1, int8.cpu.b1.t1.x: 1000 requests in 5.0 s, p50 ~870us, p99 ~1.1ms, 2 lost, suspect, about 20s left
 trial 2/2, block 1/1, student.cpu.b1.t1.x: oom: the kernel killed it [2J for memory
 `
 	if got := out.String(); got != want {
@@ -244,29 +248,54 @@ trial 2/2, block 1/1, student.cpu.b1.t1.x: oom: the kernel killed it [2J for mem
 	}
 }
 
-func TestProgressOnATerminal(t *testing.T) {
+// TestALongTrialIsAliveInALog: a line twice a minute, none in the first half.
+func TestALongTrialIsAliveInALog(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(0, 0)
-	o := &Observer{Progress: NewProgress(&out, ProgressOptions{Terminal: true, Width: 60, Now: func() time.Time { return now }}), Metrics: NewMetrics(Build{})}
-	story(o, &now)
-	lines := strings.Split(strings.ReplaceAll(out.String(), "\r\x1b[K", "\n"), "\n")
-	draws := 0
-	for _, line := range lines {
-		if n := len([]rune(line)); n > 59 && !strings.Contains(line, "oom") {
-			t.Errorf("%d columns: %q", n, line)
+	p := NewProgress(&out, ProgressOptions{Now: func() time.Time { return now }})
+	p.Begin(1, 1, 0, 0)
+	p.TrialBegins(0, "a")
+	for i := range 150 {
+		now = now.Add(500 * time.Millisecond)
+		p.Load(&loadgen.Progress{Phase: "measure", OK: uint64(100 * i), NS: int64(i) * 500e6})
+	}
+	want := "block 1/1  trial 1/1  a  measure  5900 done  200/s  0 in flight\nblock 1/1  trial 1/1  a  measure  11900 done  200/s  0 in flight\n"
+	if out.String() != want {
+		t.Errorf("%q", out.String())
+	}
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	for width, last := range map[int]string{
+		0:   "trial 1/2  int8.cpu.b1.t1.x  measure  1000/s  p99 ~1.1ms  about 40s left",
+		140: "block 1/1  trial 1/2  int8.cpu.b1.t1.x  measure  900 done  1000/s  4 in flight  p50 ~870us  p99 ~1.1ms  late p99 ~41us  about 40s left",
+		60:  "trial 1/2  measure  1000/s  p99 ~1.1ms  about 40s left",
+		30:  "1000/s  p99 ~1.1ms",
+		9:   "p99 ~1.…",
+	} {
+		var out bytes.Buffer
+		now := time.Unix(0, 0)
+		o := &Observer{Progress: NewProgress(&out, ProgressOptions{Terminal: true, Width: func() int { return width }, Now: func() time.Time { return now }}), Metrics: NewMetrics(Build{})}
+		story(o, &now)
+		lines := strings.Split(strings.ReplaceAll(out.String(), "\r\x1b[K", "\n"), "\n")
+		var drawn []string
+		for _, line := range lines {
+			if n := len([]rune(line)); n > max(width, 80*(1-min(width, 1)))-1 && !strings.Contains(line, "oom") {
+				t.Errorf("%d columns of %d: %q", n, width, line)
+			}
+			if strings.Contains(line, "p99 ~") {
+				drawn = append(drawn, line)
+			}
 		}
-		if strings.HasPrefix(line, "block 1/1  trial 1/2") {
-			draws++
+		if len(drawn) != 2 || drawn[1] != last { // after half a second and after one
+			t.Errorf("width %d: drawn %q, want two, the last %q", width, drawn, last)
 		}
-	}
-	if draws != 3 { // at its start, after half a second and after one
-		t.Errorf("drawn %d times within a second, want 3:\n%q", draws, lines)
-	}
-	if !strings.HasSuffix(out.String(), "oom: the kernel killed it [2J for memory\n") {
-		t.Errorf("the failure does not stay: %q", out.String())
-	}
-	if got := value(t, o.Metrics, "assay_requests_total", "variant=int8", "outcome=failed"); got != 2 {
-		t.Errorf("%v failed requests, want the 2 dropped ones", got)
+		if !strings.HasSuffix(out.String(), "oom: the kernel killed it [2J for memory\n") {
+			t.Errorf("the failure does not stay: %q", out.String())
+		}
+		if got := value(t, o.Metrics, "assay_requests_total", "variant=int8", "outcome=failed"); got != 2 {
+			t.Errorf("%v failed requests, want the 2 dropped ones", got)
+		}
 	}
 }
 
@@ -280,7 +309,11 @@ func TestPace(t *testing.T) {
 	p := pace{planned: 4, done: 1} // one was done before this process began
 	p.begin(at(0))
 	if _, ok := p.left(at(5)); ok {
-		t.Error("an estimate before any trial has ended")
+		t.Error("an estimate out of nothing")
+	}
+	p.expected = 7 * time.Second
+	if got, ok := p.left(at(5)); !ok || got != 16*time.Second {
+		t.Errorf("%v left of three trials of about 7 s, 5 s into the first", got)
 	}
 	p.end(at(10))
 	for _, c := range []struct{ now, want int }{{10, 20}, {14, 16}, {99, 10}} {

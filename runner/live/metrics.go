@@ -2,6 +2,7 @@ package live
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ type Snapshot struct {
 	OK, Failed                   uint64   // failed: every request that was not answered, dropped and timed out ones too
 	Buckets                      []uint64 // of latency by loadgen.BucketBounds, one more for the overflow; each counts its own range
 	SumSeconds                   float64
+	Late                         []uint64 // of open loads, by lateness, in the same buckets; empty otherwise
+	Outstanding                  int64
 }
 
 // Build names the program.
@@ -47,6 +50,7 @@ type Metrics struct {
 	arms    map[[5]string]*counts
 	current *Snapshot // of the trial in progress, nil between trials
 	sensors map[string]float64
+	judged  map[string]int // trials by verdict
 }
 
 // counts are cumulative.
@@ -54,6 +58,7 @@ type counts struct {
 	ok, failed uint64
 	buckets    []uint64
 	sum        float64
+	late       []uint64
 }
 
 func (c *counts) add(s *Snapshot) {
@@ -63,12 +68,16 @@ func (c *counts) add(s *Snapshot) {
 	for i := range min(len(c.buckets), len(s.Buckets)) {
 		c.buckets[i] += s.Buckets[i]
 	}
+	for i := range min(len(c.late), len(s.Late)) {
+		c.late[i] += s.Late[i]
+	}
 }
 
 // NewMetrics returns empty metrics with a registry of their own.
 func NewMetrics(b Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), descs: map[string]*prometheus.Desc{}, bounds: loadgen.BucketBounds(), build: b, now: time.Now,
-		arms: map[[5]string]*counts{}, sensors: map[string]float64{}}
+		arms: map[[5]string]*counts{}, sensors: map[string]float64{},
+		judged: map[string]int{}}
 	for _, d := range Definitions() {
 		m.descs[d.Name] = d.desc()
 	}
@@ -100,7 +109,7 @@ func (m *Metrics) Update(s Snapshot) {
 	if c := m.current; c != nil && (c.Arm != s.Arm || s.OK < c.OK || s.Failed < c.Failed) {
 		m.fold()
 	}
-	s.Buckets = slices.Clone(s.Buckets)
+	s.Buckets, s.Late = slices.Clone(s.Buckets), slices.Clone(s.Late)
 	m.current = &s
 }
 
@@ -127,7 +136,9 @@ func (m *Metrics) TrialEnds(t *results.Trial) {
 	m.pace.end(m.now())
 	if t.Status != results.TrialOK {
 		m.failed++
+		return
 	}
+	m.judged[t.Verdict]++
 }
 
 // Sensor sets what a sensor read last, by its name in results.SensorSummary (gpu.0.power). Sensors without a metric are ignored.
@@ -153,7 +164,7 @@ func (m *Metrics) totals(s *Snapshot) *counts {
 		key = [5]string{"other", "", "", "", ""}
 	}
 	if m.arms[key] == nil {
-		m.arms[key] = &counts{buckets: make([]uint64, len(m.bounds)+1)}
+		m.arms[key] = &counts{buckets: make([]uint64, len(m.bounds)+1), late: make([]uint64, len(m.bounds)+1)}
 	}
 	return m.arms[key]
 }
@@ -204,6 +215,7 @@ func (m *Metrics) collectRun(gauge func(d Definition, v float64, labels ...strin
 		gauge(trialPhase, in, phase)
 	}
 	if c != nil {
+		gauge(outstanding, float64(c.Outstanding))
 		gauge(trialInfo, 1, c.Variant, c.Provider, strconv.Itoa(c.Batch), strconv.Itoa(c.Threads), c.Load)
 	}
 }
@@ -214,7 +226,7 @@ func (m *Metrics) collectRequests(ch chan<- prometheus.Metric) {
 		running = m.totals(m.current)
 	}
 	for key, total := range m.arms {
-		sum := counts{total.ok, total.failed, slices.Clone(total.buckets), total.sum}
+		sum := counts{total.ok, total.failed, slices.Clone(total.buckets), total.sum, slices.Clone(total.late)}
 		if total == running {
 			sum.add(m.current)
 		}
@@ -223,12 +235,23 @@ func (m *Metrics) collectRequests(ch chan<- prometheus.Metric) {
 		}
 		counter(sum.ok, "ok")
 		counter(sum.failed, "failed")
-		cumulative, n := make(map[float64]uint64, len(m.bounds)), uint64(0)
-		for i, bound := range m.bounds {
-			n += sum.buckets[i]
-			cumulative[bound] = n
+		m.histogram(ch, requestDuration, sum.buckets, sum.sum, key[:])
+		if slices.Max(sum.late) > 0 {
+			m.histogram(ch, issueLateness, sum.late, math.NaN(), key[:])
 		}
-		n += sum.buckets[len(m.bounds)]
-		ch <- prometheus.MustNewConstHistogram(m.descs[requestDuration.Name], n, sum.sum, cumulative, key[:]...)
 	}
+	for _, v := range []string{results.Valid, results.Suspect, results.Invalid} {
+		ch <- prometheus.MustNewConstMetric(m.descs[trialVerdicts.Name], prometheus.CounterValue, float64(m.judged[v]), v)
+	}
+}
+
+// histogram shows counts of buckets, each of its own range.
+func (m *Metrics) histogram(ch chan<- prometheus.Metric, d Definition, buckets []uint64, sum float64, labels []string) {
+	cumulative, n := make(map[float64]uint64, len(m.bounds)), uint64(0)
+	for i, bound := range m.bounds {
+		n += buckets[i]
+		cumulative[bound] = n
+	}
+	n += buckets[len(m.bounds)]
+	ch <- prometheus.MustNewConstHistogram(m.descs[d.Name], n, sum, cumulative, labels...)
 }

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"time"
+
 	"assay/results"
 	"assay/runner/child"
 )
@@ -20,7 +22,7 @@ func (o *Observer) Begin(run *results.Run, done int) {
 	for _, order := range run.Resolved.Order {
 		planned += len(order)
 	}
-	o.Progress.Begin(len(run.Resolved.Order), planned, done)
+	o.Progress.Begin(len(run.Resolved.Order), planned, done, trialLength(&run.Resolved))
 	if o.Metrics != nil {
 		o.Metrics.Begin(run.Name, run.Started, planned, done)
 	}
@@ -38,16 +40,17 @@ func (o *Observer) TrialBegins(block, _ int, arm results.Arm) {
 func (o *Observer) TrialEvent(arm results.Arm, e child.Event) {
 	switch {
 	case e.Type == child.EventPhase:
-		o.Progress.Update(e.Phase, 0)
+		o.Progress.Phase(e.Phase)
 		if o.Metrics != nil {
 			o.Metrics.SetPhase(e.Phase)
 		}
 	case e.Type == child.EventProgress && e.Progress != nil:
-		o.Progress.Update(e.Progress.Phase, e.Progress.OK)
+		o.Progress.Load(e.Progress)
 		if o.Metrics != nil {
 			s := snapshotOf(arm)
 			s.Phase, s.OK, s.Failed = e.Progress.Phase, e.Progress.OK, e.Progress.Failed
 			s.Buckets, s.SumSeconds = e.Progress.Buckets[:], e.Progress.SumSeconds
+			s.Late, s.Outstanding = e.Progress.Late[:], e.Progress.Outstanding
 			o.Metrics.Update(s)
 		}
 	}
@@ -59,6 +62,22 @@ func (o *Observer) TrialEnds(_ int, _ results.Arm, t *results.Trial) {
 	if o.Metrics != nil {
 		o.Metrics.TrialEnds(t)
 	}
+}
+
+// startup is what a trial takes beside its load, before one has been seen.
+const startup = 500 * time.Millisecond
+
+// trialLength is what the trials of a plan take on average by their loads.
+func trialLength(spec *results.Spec) time.Duration {
+	lengths := map[string]time.Duration{}
+	for _, l := range spec.Loads {
+		lengths[l.Name] = l.Duration
+	}
+	sum := time.Duration(0)
+	for _, arm := range spec.Arms {
+		sum += spec.Warmup + lengths[arm.Load] + startup
+	}
+	return sum / time.Duration(max(1, len(spec.Arms)))
 }
 
 func snapshotOf(arm results.Arm) Snapshot {

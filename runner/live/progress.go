@@ -3,9 +3,11 @@ package live
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
+	"assay/loadgen"
 	"assay/results"
 )
 
@@ -13,31 +15,34 @@ import (
 type ProgressOptions struct {
 	Terminal bool // one line that is written over; else one line a trial
 	Color    bool
-	Width    int              // of the terminal; 80 where 0
+	Width    func() int       // of the terminal, which may change; 80 where nil or 0
 	Now      func() time.Time // time.Now where nil
 }
 
 // refresh is the least time between two drawings: whoever watches must not cost the processor that is being measured.
 const refresh = 500 * time.Millisecond
 
+// logEvery is how often a trial that lasts long says in a log that it is alive.
+const logEvery = 30 * time.Second
+
 // Progress says on a writer, usually stderr, how far a run is. A nil Progress says nothing. It is used from one goroutine.
 type Progress struct {
 	w io.Writer
 	ProgressOptions
-	pace     pace
-	blocks   int
-	block    int
-	arm      string
-	phase    string
-	requests uint64
-	drawn    time.Time
-	open     bool // a line stands that has no end yet
+	pace   pace
+	blocks int
+	block  int
+	arm    string
+	phase  string
+	load   loadState
+	drawn  time.Time
+	open   bool // a line stands that has no end yet
 }
 
 // NewProgress returns a Progress that has nothing to say yet.
 func NewProgress(w io.Writer, o ProgressOptions) *Progress {
-	if o.Width <= 0 {
-		o.Width = 80
+	if o.Width == nil {
+		o.Width = func() int { return 0 }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -57,12 +62,12 @@ func (p *Progress) Note(text string) {
 	p.println(clean(text))
 }
 
-// Begin says how many blocks and trials there will be, and how many are done already.
-func (p *Progress) Begin(blocks, trials, done int) {
+// Begin says how many blocks and trials there will be, how many are done already, and how long a trial will take, 0 where nobody knows.
+func (p *Progress) Begin(blocks, trials, done int, each time.Duration) {
 	if p == nil {
 		return
 	}
-	p.blocks, p.pace = blocks, pace{planned: trials, done: done}
+	p.blocks, p.pace = blocks, pace{planned: trials, done: done, expected: each}
 	if done > 0 {
 		p.println(fmt.Sprintf("%d of %d trials are done already", done, trials))
 	}
@@ -73,20 +78,30 @@ func (p *Progress) TrialBegins(block int, arm string) {
 	if p == nil {
 		return
 	}
-	p.block, p.arm, p.phase, p.requests = block, clean(arm), "", 0
+	p.block, p.arm, p.phase, p.load = block, clean(arm), "", loadState{}
 	p.pace.begin(p.Now())
+	if !p.Terminal {
+		p.drawn = p.Now() // a log hears of a trial when it ends, or when it lasts long
+	}
 	p.draw()
 }
 
-// Update says which phase the trial is in and how many requests have been answered in it.
-func (p *Progress) Update(phase string, requests uint64) {
+// Phase says which phase the trial is in.
+func (p *Progress) Phase(phase string) {
+	if p == nil || phase == "" {
+		return
+	}
+	p.phase = clean(phase)
+	p.draw()
+}
+
+// Load says what the trial's load has done.
+func (p *Progress) Load(l *loadgen.Progress) {
 	if p == nil {
 		return
 	}
-	if phase != "" {
-		p.phase = clean(phase)
-	}
-	p.requests = requests
+	p.phase = clean(l.Phase)
+	p.load.update(l)
 	p.draw()
 }
 
@@ -109,8 +124,12 @@ func (p *Progress) TrialEnds(t *results.Trial) {
 	if measure, ok := t.Phase("measure"); ok {
 		text += fmt.Sprintf(" in %.1f s", measure.Seconds())
 	}
+	text += p.load.latencies()
 	if lost := t.Counts.Failed + t.Counts.Dropped + t.Counts.Timeout; lost > 0 {
 		text += fmt.Sprintf(", %d lost", lost)
+	}
+	if t.Verdict != "" && t.Verdict != results.Valid {
+		text += ", " + p.paint("33", clean(t.Verdict))
 	}
 	if left, ok := p.pace.left(p.Now()); ok && left > 0 {
 		text += ", " + about(left) + " left"
@@ -126,30 +145,41 @@ func (p *Progress) Close() {
 	}
 }
 
-// draw shows the trial in progress on a terminal, at most twice a second.
+// draw shows the trial in progress, at most twice a second on a terminal, and in a log twice a minute.
 func (p *Progress) draw() {
 	now := p.Now()
-	if !p.Terminal || now.Sub(p.drawn) < refresh {
+	every := refresh
+	if !p.Terminal {
+		every = logEvery
+	}
+	if now.Sub(p.drawn) < every {
 		return
 	}
 	p.drawn = now
-	parts := []string{fmt.Sprintf("block %d/%d", p.block+1, p.blocks), fmt.Sprintf("trial %d/%d", p.pace.done+1, p.pace.planned), p.arm}
-	if p.phase != "" {
-		parts = append(parts, p.phase)
-	}
-	if p.requests > 0 {
-		parts = append(parts, fmt.Sprintf("%d requests", p.requests))
-	}
+	parts := []part{{fmt.Sprintf("block %d/%d", p.block+1, p.blocks), 0}, {fmt.Sprintf("trial %d/%d", p.pace.done+1, p.pace.planned), 6}, {p.arm, 4}, {p.phase, 5}}
+	parts = append(parts, p.load.parts()...)
 	if left, ok := p.pace.left(now); ok {
-		parts = append(parts, about(left)+" left")
+		parts = append(parts, part{about(left) + " left", 7})
 	}
-	p.overwrite(strings.Join(parts, "  "))
+	if !p.Terminal {
+		p.println(fit(parts, math.MaxInt))
+		return
+	}
+	p.overwrite(fit(parts, p.columns()))
 }
 
-// overwrite replaces the line in progress, cut so that it never takes two.
+// columns is how wide a line that is written over may be: it must never take two.
+func (p *Progress) columns() int {
+	if width := p.Width(); width > 0 {
+		return width - 1
+	}
+	return 79
+}
+
+// overwrite replaces the line in progress, cut to the terminal.
 func (p *Progress) overwrite(text string) {
-	if r := []rune(text); len(r) > p.Width-1 {
-		text = string(r[:max(p.Width-2, 0)]) + "…"
+	if r := []rune(text); len(r) > p.columns() {
+		text = string(r[:max(p.columns()-1, 0)]) + "…"
 	}
 	fmt.Fprint(p.w, "\r\x1b[K"+p.paint("2", text))
 	p.open = true
