@@ -15,13 +15,16 @@ import (
 // formVersion changes whenever equal requests would give other bytes, so that old cached variants are not taken for new ones.
 const formVersion = "3"
 
+// LineageSource is the key under which a lineage gives the SHA-256 of the model that a variant was made from.
+const LineageSource = "assay.source_sha256"
+
 // LineageRuntime is the key under which a lineage names the version of the runtime that folded the graph and computed the ranges.
 const LineageRuntime = "assay.runtime"
 
 // Lineage is what a variant's metadata says of its origin.
 func Lineage(sourceSHA, calibrationSHA string, o Options, tool string) map[string]string {
 	options, _ := json.Marshal(o) // a plain struct
-	return map[string]string{"assay.source_sha256": sourceSHA, "assay.calibration_sha256": calibrationSHA, "assay.scheme": o.Scheme,
+	return map[string]string{LineageSource: sourceSHA, "assay.calibration_sha256": calibrationSHA, "assay.scheme": o.Scheme,
 		"assay.options": string(options), "assay.tool": tool}
 }
 

@@ -2,11 +2,13 @@ package quantize
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"assay/backend"
@@ -112,13 +114,11 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	if src.Info().Quantized {
-		return nil, fmt.Errorf("model %s is quantized already; start from its float form", q.Model)
+	if err := refuseQuantized(src); err != nil {
+		return nil, err
 	}
-	for _, file := range append(src.ExternalFiles(), q.Model) {
-		if sameFile(q.Out, file) || sameFile(q.Out+".data", file) {
-			return nil, fmt.Errorf("model %s: %s would replace %s; choose another file", q.Model, q.Out, file)
-		}
+	if err := refuseTarget(src, q.Out); err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
 	quick := q.Examples == nil && q.Options.KeepFloat == 0
 	if quick {
@@ -131,7 +131,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	defer os.RemoveAll(dir)
 	m, err := prepared(ctx, be, src, q.Options, dir)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
 	}
 	defer m.Close()
 	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Target: q.Options.target(), Fused: map[string]int{}, Warnings: []string{}}
@@ -194,6 +194,43 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)
+}
+
+// refuseQuantized says what to do instead of quantizing a model twice.
+func refuseQuantized(m *onnx.Model) error {
+	if !m.Info().Quantized {
+		return nil
+	}
+	source := "its float form"
+	if sha := m.Metadata()[LineageSource]; sha != "" {
+		source = "the model that it was made from, whose SHA-256 is " + sha
+	}
+	return fmt.Errorf("model %s is quantized already; quantize %s", m.Path(), source)
+}
+
+// refuseTarget refuses a file that the model is read from, and what is no file: it would be replaced.
+func refuseTarget(m *onnx.Model, out string) error {
+	if out == "" {
+		return nil
+	}
+	for _, file := range append(m.ExternalFiles(), m.Path()) {
+		if sameFile(out, file) || sameFile(out+".data", file) {
+			return fmt.Errorf("%s would replace %s; choose another file", out, file)
+		}
+	}
+	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is there and is no file; choose another name", out)
+	}
+	return nil
+}
+
+// ofTheModel is what breaks the rules of the format in a model that the runtime stopped at, which names it better than the runtime does, or
+// the error itself where there is nothing.
+func ofTheModel(m *onnx.Model, err error) error {
+	if broken := m.Check(); broken != nil {
+		return errors.New(strings.ReplaceAll(broken.Error(), "\n", "; "))
+	}
+	return err
 }
 
 func sameFile(a, b string) bool {

@@ -24,10 +24,8 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 		return err
 	}
 	defer src.Close()
-	for _, file := range append(src.ExternalFiles(), model) {
-		if sameFile(out, file) || sameFile(out+".data", file) {
-			return fmt.Errorf("model %s: %s would replace %s; choose another file", model, out, file)
-		}
+	if err := refuseTarget(src, out); err != nil {
+		return fmt.Errorf("model %s: %w", model, err)
 	}
 	dir, err := os.MkdirTemp("", "assay-prepare")
 	if err != nil {
@@ -36,7 +34,7 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 	defer os.RemoveAll(dir)
 	m, err := prepared(ctx, be, src, o, dir)
 	if err != nil {
-		return fmt.Errorf("model %s: %w", model, err)
+		return fmt.Errorf("model %s: %w", model, ofTheModel(src, err))
 	}
 	defer m.Close()
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {

@@ -43,8 +43,8 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 		return nil, err
 	}
 	defer src.Close()
-	if src.Info().Quantized {
-		return nil, fmt.Errorf("model %s is quantized already; start from its float form", q.Model)
+	if err := refuseQuantized(src); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "assay-sensitivity")
 	if err != nil {
@@ -53,7 +53,7 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 	defer os.RemoveAll(dir)
 	m, err := prepared(ctx, be, src, q.Options, dir)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
 	}
 	defer m.Close()
 	r, err := newRanker(be, &q, m, dir)

@@ -4,6 +4,7 @@ package quantize
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"assay/backend"
@@ -373,12 +375,39 @@ func failing([]backend.ValueInfo, int) ([]tensor.Value, bool, error) {
 	return nil, false, errors.New("the disk is gone")
 }
 
+// A disk that is full at the very end leaves nothing behind either.
+func TestAFullDiskLeavesNothing(t *testing.T) {
+	for _, external := range []onnx.External{onnx.ExternalNever, onnx.ExternalAlways} {
+		var before syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+			t.Fatal(err)
+		}
+		full := before
+		full.Cur = 1 << 10
+		_, out, err := static(t, convolutional(17).save(t), func(q *Request) {
+			q.External = external
+			q.Verify = func(context.Context, VerifyJob) (*Verification, error) {
+				return &Verification{}, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full)
+			}
+		})
+		if err2 := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err2 != nil {
+			t.Fatal(err2)
+		}
+		if err == nil || !strings.Contains(err.Error(), out) || !errors.Is(err, syscall.EFBIG) {
+			t.Errorf("%v", err)
+		}
+		if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+}
+
 func TestQuantizedModelsAreRefused(t *testing.T) {
-	_, out, err := static(t, convolutional(17).save(t), nil)
+	_, out, err := static(t, convolutional(17).save(t), func(q *Request) { q.Lineage = Lineage("abc", "", q.Options, "tool") })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := static(t, out, nil); err == nil || !strings.Contains(err.Error(), "quantized already") {
+	if _, _, err := static(t, out, nil); err == nil || !strings.Contains(err.Error(), "quantized already; quantize the model that it was made from, whose SHA-256 is abc") {
 		t.Errorf("%v", err)
 	}
 }

@@ -2,7 +2,6 @@ package quantize
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,7 +89,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 		work = append(work, func() error {
 			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized))
 			if err != nil {
-				return fmt.Errorf("at optimisation level %s: %w", Levels[i], err)
+				return fmt.Errorf("load it at optimisation level %s: %w", Levels[i], err)
 			}
 			if i == len(Levels)-1 {
 				l.session = s
@@ -125,7 +124,8 @@ func loadsAtATime(path string) int {
 	return min(runtime.GOMAXPROCS(0), mostLoads)
 }
 
-// together does work in its order, n pieces at a time, and joins the errors, those of the last pieces first.
+// together does work in its order, n pieces at a time. The error is that of the last piece that has one: what stops a model at a low level
+// stops it at those above, too, or is hidden there.
 func together(n int, work []func() error) error {
 	problems := make([]error, len(work))
 	next := make(chan int)
@@ -142,8 +142,12 @@ func together(n int, work []func() error) error {
 	}
 	close(next)
 	wg.Wait()
-	slices.Reverse(problems)
-	return errors.Join(problems...)
+	for _, err := range slices.Backward(problems) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runAll runs sessions on one example, all at once. The first is the original's.
