@@ -88,6 +88,9 @@ func channelSpans(values []float32, dims []int64, axis int) (lows, highs []float
 	}
 	outer, count, inner := split(dims, axis)
 	lows, highs = make([]float32, count), make([]float32, count)
+	if inner == 1 {
+		return lows, highs, columnSpans(values, lows, highs)
+	}
 	finite = true
 	for o := range outer {
 		for c := range count {
@@ -166,6 +169,10 @@ func quantizeChannels(values []float32, dims []int64, axis int, p *parts) []byte
 		return q
 	}
 	outer, count, inner := split(dims, axis)
+	if inner == 1 {
+		quantizeColumns(q, values, p)
+		return q
+	}
 	for o := range outer {
 		for c := range count {
 			at := (o*count + c) * inner

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"assay/backend"
 	"assay/onnx"
@@ -84,4 +85,22 @@ func allOutputs(g *onnxpb.GraphProto) *onnxpb.GraphProto {
 		}
 	}
 	return out
+}
+
+// hidden says how many operators with weights stand where no scheme looks, "" for none.
+func hidden(m *onnx.Model) string {
+	main := map[*onnxpb.NodeProto]bool{}
+	for _, n := range m.Proto.Graph.Node {
+		main[n] = true
+	}
+	count := 0
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		if !main[n] && slices.Contains([]string{"Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN", "Attention"}, n.OpType) {
+			count++
+		}
+	})
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d operators with weights stand in graphs within nodes, as the branches of If, or in functions, which are left as they are", count)
 }

@@ -79,6 +79,10 @@ type Times struct {
 	Quantize    float64 `json:"quantize"`
 }
 
+func (r *Result) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
+
 // job is one scheme at work on one model: what it will do is decided when it is made, before any number is known.
 type job interface {
 	// counts says what becomes of the nodes of the main graph.
@@ -100,6 +104,8 @@ func newJob(m *onnx.Model, o Options) (job, error) {
 	switch o.Scheme {
 	case SchemeInt8Static:
 		return newStatic(m, o)
+	case SchemeInt8Dynamic:
+		return newDynamic(m, o)
 	case SchemeInt4Weight, SchemeInt8Weight:
 		return newWeightOnly(m, o)
 	}
@@ -149,7 +155,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	}
 	res.Nodes = j.counts()
 	if why := j.nothing(); why != "" {
-		return nil, fmt.Errorf("model %s: nothing can be quantized: %s", q.Model, why)
+		return nil, fmt.Errorf("model %s: nothing can be quantized: %s%s", q.Model, why, hidden(m))
 	}
 	if c, ok := j.(calibrated); ok {
 		if err := c.calibrate(ctx, be, &q, res); err != nil {

@@ -12,7 +12,7 @@ const (
 )
 
 // Schemes lists the schemes there are.
-var Schemes = []string{SchemeInt8Static, SchemeInt4Weight, SchemeInt8Weight}
+var Schemes = []string{SchemeInt8Static, SchemeInt8Dynamic, SchemeInt4Weight, SchemeInt8Weight}
 
 // Options shape a quantized model. DefaultOptions gives what fuses best on the CPU provider.
 type Options struct {

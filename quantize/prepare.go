@@ -92,6 +92,32 @@ func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Option
 	return fold(ctx, be, m, dir)
 }
 
+// foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
+const foldedBytes = 500e6
+
+// needsFolding says whether a scheme gains by constants folded into weights. The weight-only schemes take weights as they are stored, and of
+// large models more memory would be lost than is gained. Of a model that computes in half precision the CPU provider would make one that
+// casts before and after each operator.
+func needsFolding(m *onnx.Model, o Options) bool {
+	if holdsHalves(m) {
+		return false
+	}
+	if o.Scheme != SchemeInt4Weight && o.Scheme != SchemeInt8Weight {
+		return true
+	}
+	var size int64
+	m.EachTensor(func(t *onnxpb.TensorProto) { size += byteSize(t) })
+	return size <= foldedBytes
+}
+
+// holdsHalves reports whether a model has float16 or bfloat16 weights or casts to such.
+func holdsHalves(m *onnx.Model) (found bool) {
+	half := func(d int64) bool { return tensor.DType(d) == tensor.Float16 || tensor.DType(d) == tensor.BFloat16 }
+	m.EachTensor(func(t *onnxpb.TensorProto) { found = found || half(int64(t.DataType)) })
+	m.EachNode(func(n *onnxpb.NodeProto) { found = found || n.OpType == "Cast" && half(onnx.AttrInt(n, "to", 0)) })
+	return found
+}
+
 // convert upgrades a model, with the types and shapes that the runtime knows, which some rules can use.
 func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) error {
 	if m.Opset("") < upgrade.Oldest {

@@ -66,21 +66,39 @@ func TestModelsAreThoseOfTheReference(t *testing.T) {
 
 // TestReferenceLive asks the reference itself, about every model.
 func TestReferenceLive(t *testing.T) {
+	live := askReference(t, "golden.py", DefaultOptions(), rulesModel())
+	for _, file := range live.goldens {
+		var g goldenModel
+		live.read(t, file, &g)
+		t.Run(g.Model, func(t *testing.T) { compareModel(t, g, filepath.Join(live.prepared, g.Model)) })
+		live.keep(t, file, slices.Contains(goldenModels, g.Model))
+	}
+}
+
+// liveReference is what a script made of prepared models.
+type liveReference struct {
+	prepared string   // folder of models
+	goldens  []string // files, one a model
+}
+
+// askReference prepares every model, and one made here that is called rules, and has a script quantize them.
+func askReference(t *testing.T, script string, o Options, rules *network) liveReference {
+	t.Helper()
 	python := os.Getenv("ASSAY_PYTHON")
 	if os.Getenv("ASSAY_LONG") == "" || python == "" {
-		t.Skip("a long check: ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python, see testdata/quantize/golden.py")
+		t.Skipf("a long check: ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python, see testdata/quantize/%s", script)
 	}
 	in, out := t.TempDir(), t.TempDir()
 	for _, path := range allModels(t) {
 		name := filepath.Base(path)
-		if err := Prepare(t.Context(), loaded(t), path, filepath.Join(in, name), DefaultOptions()); err != nil {
+		if err := Prepare(t.Context(), loaded(t), path, filepath.Join(in, name), o); err != nil {
 			t.Logf("%s is not prepared: %v", name, err)
 		}
 	}
-	if err := os.Rename(rulesModel().save(t), filepath.Join(in, "rules.onnx")); err != nil {
+	if err := os.Rename(rules.save(t), filepath.Join(in, "rules.onnx")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python, filepath.Join(goldenDir, "golden.py"), "--prepared", in, "--out", out)
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join(goldenDir, script), "--prepared", in, "--out", out)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -88,21 +106,32 @@ func TestReferenceLive(t *testing.T) {
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d models: %v", len(files), err)
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g goldenModel
-		if err := json.Unmarshal(text, &g); err != nil {
-			t.Fatal(err)
-		}
-		t.Run(g.Model, func(t *testing.T) { compareModel(t, g, filepath.Join(in, g.Model)) })
-		if *update && slices.Contains(goldenModels, g.Model) {
-			if err := os.WriteFile(filepath.Join(goldenDir, filepath.Base(file)), text, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+	return liveReference{in, files}
+}
+
+func (l liveReference) read(t *testing.T, file string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+// keep puts a golden into the repository where that is wanted and asked for with -update.
+func (l liveReference) keep(t *testing.T, file string, wanted bool) {
+	t.Helper()
+	if !*update || !wanted {
+		return
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(goldenDir, filepath.Base(file)), text, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -127,8 +156,13 @@ func preparedFile(t *testing.T, name string) string {
 	if name == "rules.onnx" {
 		return rulesModel().save(t)
 	}
+	return preparedBy(t, name, DefaultOptions())
+}
+
+func preparedBy(t *testing.T, name string, o Options) string {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), name)
-	if err := Prepare(t.Context(), loaded(t), modelFile(t, name), out, DefaultOptions()); err != nil {
+	if err := Prepare(t.Context(), loaded(t), modelFile(t, name), out, o); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -129,9 +129,12 @@ func saturationWarning(o Options, here, exact Fidelity) string {
 	if len(lost) == 0 {
 		return ""
 	}
-	remedy := "for processors like this one make it with --reduce-range or --target cpu-avx2"
-	if o.ReduceRange || o.Scheme != SchemeInt8Static {
-		remedy = "for processors like this one run it with --session-config session.x64quantprecision=1"
+	remedy := "run it with --session-config session.x64quantprecision=1"
+	switch {
+	case o.Scheme == SchemeInt8Static && !o.ReduceRange:
+		remedy = "make it with --reduce-range or --target cpu-avx2"
+	case o.Scheme == SchemeInt8Dynamic && !o.ReduceRange:
+		remedy = "make it with --reduce-range"
 	}
-	return fmt.Sprintf("8-bit products saturate on this processor, which has no VNNI: output %s; %s", strings.Join(lost[:min(len(lost), 3)], ", "), remedy)
+	return fmt.Sprintf("8-bit products saturate on this processor, which has no VNNI: output %s; for processors like this one %s", strings.Join(lost[:min(len(lost), 3)], ", "), remedy)
 }

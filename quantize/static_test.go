@@ -110,7 +110,8 @@ func TestSaturationWarningNamesTheLossAndTheRemedy(t *testing.T) {
 		{static, at(31), at(30.1), ""},
 		{static, equal, at(30), ""},
 		{static, at(30), equal, "y is at 30.0 dB instead of equal"},
-		{Options{Scheme: SchemeInt8Dynamic}, at(12), at(30), "run it with --session-config session.x64quantprecision=1"},
+		{Options{Scheme: SchemeInt8Dynamic}, at(12), at(30), "for processors like this one make it with --reduce-range"},
+		{Options{Scheme: SchemeInt8Dynamic, ReduceRange: true}, at(12), at(30), "run it with --session-config session.x64quantprecision=1"},
 	} {
 		if got := saturationWarning(c.o, c.here, c.exact); (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s and %s: %q, want %q", shown(c.here), shown(c.exact), got, c.want)

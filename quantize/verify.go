@@ -166,22 +166,21 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 		return err
 	}
 	res.Quality, res.Exact, res.Fused = v.Quality, v.Exact, v.Fused
-	warn := func(format string, args ...any) { res.Warnings = append(res.Warnings, fmt.Sprintf(format, args...)) }
 	if n := len(v.Leftover); n > 0 && len(v.Fused) > 0 {
-		warn("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph (%s); each costs time at a border between 8 bits and float", n, someOf(v.Leftover))
+		res.warn("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph (%s); each costs time at a border between 8 bits and float", n, someOf(v.Leftover))
 	}
 	worth := v.Quality
 	if v.Exact != nil {
 		worth = *v.Exact
 		if text := saturationWarning(q.Options, v.Quality, worth); text != "" {
-			warn("%s", text)
+			res.warn("%s", text)
 		}
 	}
 	switch db := worth.SQNR; {
 	case v.Quality.Examples == 0:
-		warn("outputs were not compared with the original's: there are no examples")
+		res.warn("outputs were not compared with the original's: there are no examples")
 	case db != nil && *db < faintSQNR:
-		warn("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --keep-float or --exclude, and look at the quality on your task", *db)
+		res.warn("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --keep-float or --exclude, and look at the quality on your task", *db)
 	}
 	return nil
 }

@@ -184,7 +184,7 @@ func hasBytes(path string) (found bool) {
 }
 
 // lowPrecision are the operators by which the runtime computes on quantized values, by the beginning of their names.
-var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
+var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "QEmbedLayerNormalization", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
 
 // count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused; those at the model's own inputs
 // and outputs are not counted, because floats come and go there.

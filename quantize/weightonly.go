@@ -79,20 +79,6 @@ func newWeightOnly(m *onnx.Model, o Options) (*weightOnly, error) {
 	return w, nil
 }
 
-// foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
-const foldedBytes = 500e6
-
-// needsFolding says whether a scheme gains by constants folded into weights. The weight-only schemes take weights as they are stored, and of
-// large models more memory would be lost than is gained.
-func needsFolding(m *onnx.Model, o Options) bool {
-	if o.Scheme != SchemeInt4Weight && o.Scheme != SchemeInt8Weight {
-		return true
-	}
-	var size int64
-	m.EachTensor(func(t *onnxpb.TensorProto) { size += byteSize(t) })
-	return size <= foldedBytes
-}
-
 // blockedOperators have a form with blocked weights.
 var blockedOperators = []string{"MatMul", "Gemm", "Gather"}
 

@@ -67,7 +67,7 @@ func (w *weightOnly) rewrite(res *Result) error {
 	}
 	g.Node = nodes
 	g.Initializer = append(g.Initializer, r.added...)
-	r.dropReplaced()
+	dropUnread(w.model, r.replaced)
 	r.describe(res)
 	return nil
 }
@@ -258,9 +258,9 @@ func (r *blockedRewriter) table(n *onnxpb.NodeProto, p *blockedNode, names block
 	return []*onnxpb.NodeProto{made}
 }
 
-// dropReplaced drops the weights that nothing reads any more.
-func (r *blockedRewriter) dropReplaced() {
-	g := r.model.Proto.Graph
+// dropUnread drops the weights among replaced that nothing reads any more.
+func dropUnread(m *onnx.Model, replaced map[string]bool) {
+	g := m.Proto.Graph
 	read := map[string]bool{}
 	outputs := func(g *onnxpb.GraphProto) {
 		for _, o := range g.Output {
@@ -268,7 +268,7 @@ func (r *blockedRewriter) dropReplaced() {
 		}
 	}
 	outputs(g)
-	r.model.EachNode(func(n *onnxpb.NodeProto) {
+	m.EachNode(func(n *onnxpb.NodeProto) {
 		for _, name := range n.Input {
 			read[name] = true
 		}
@@ -276,7 +276,7 @@ func (r *blockedRewriter) dropReplaced() {
 			outputs(sub)
 		}
 	})
-	gone := func(name string) bool { return r.replaced[name] && !read[name] }
+	gone := func(name string) bool { return replaced[name] && !read[name] }
 	g.Initializer = slices.DeleteFunc(g.Initializer, func(t *onnxpb.TensorProto) bool { return gone(t.Name) })
 	g.Input = slices.DeleteFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return gone(v.Name) })
 	g.ValueInfo = slices.DeleteFunc(g.ValueInfo, func(v *onnxpb.ValueInfoProto) bool { return gone(v.Name) })

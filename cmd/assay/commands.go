@@ -9,7 +9,6 @@ func commands(a *app) []*cobra.Command {
 		newCheckCmd(a),
 		newCheckWorkerCmd(a),
 		newBenchCmd(a),
-		newCapacityCmd(a),
 		newRunCmd(a),
 		newPlanCmd(a),
 		newInitCmd(a),
