@@ -1,7 +1,7 @@
 # Two targets do everything on a fresh machine with Go, a C compiler, make, and pip or npm: `make demo` and `make test`.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test build lint bench bench-overhead test-long gpu-check need clean
+.PHONY: demo test build lint bench bench-overhead selftest-page compare-loadgen test-long gpu-check need clean
 
 # go-nvml wraps calls that its header marks as deprecated.
 export CGO_CFLAGS := -O2 -g -Wno-deprecated-declarations
@@ -50,6 +50,14 @@ bench-overhead: build
 	$(ASSAY) runtime install
 	go run ./internal/overhead -library "$$($(ASSAY) runtime path)"
 	@if [ -f $(MNIST) ]; then go run ./internal/overhead -library "$$($(ASSAY) runtime path)" -model $(MNIST); else echo "no $(MNIST): set MNIST=FILE"; fi
+
+# What `assay selftest` finds here, as a page of the documentation; a busy machine says so in it.
+selftest-page: build
+	$(ASSAY) selftest --markdown > docs/selftest.md || [ $$? = 4 ]
+
+# Beside MLPerf LoadGen, both driving nothing: LOADGEN_SRC names the folder loadgen of a checkout of mlcommons/inference.
+compare-loadgen: build
+	scripts/compare-loadgen.sh $(ASSAY)
 
 # The CUDA provider and NVML, on a machine with an NVIDIA GPU; its record goes to docs/gpu.
 gpu-check: build

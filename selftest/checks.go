@@ -29,9 +29,9 @@ func (t *tester) statistics() ([]Check, error) {
 		}
 	}
 	return []Check{
-		within("statistics.quantile", q, 7.6, 1e-12, "(type 7)", 1),
+		within("statistics.quantile", q, 7.6, 1e-12, "; (type 7)", 1),
 		early,
-		atMost("statistics.false_acceptance", float64(accepted)/float64(runs), 0.05, "% of boundary cases (nominal 1)", 100),
+		atMost("statistics.false_acceptance", float64(accepted)/float64(runs), 0.05, "%; of boundary cases (nominal 1)", 100),
 	}, nil
 }
 
@@ -61,7 +61,7 @@ func (t *tester) schedules() ([]Check, error) {
 		f := 1 - math.Exp(-gap)
 		worst = max(worst, math.Abs(f-float64(i)/n), math.Abs(f-float64(i+1)/n))
 	}
-	return []Check{atMost("schedule.poisson", worst*math.Sqrt(n), 1.63, "(Kolmogorov-Smirnov, 1 % level)", 1)}, nil
+	return []Check{atMost("schedule.poisson", worst*math.Sqrt(n), 1.63, "; (Kolmogorov and Smirnov, 1 % level)", 1)}, nil
 }
 
 // null measures what the generator itself costs.
@@ -87,16 +87,16 @@ func (t *tester) null() ([]Check, error) {
 		}
 		rate = max(rate, float64(len(rows))/(float64(o.MeasureEnd-o.MeasureStart)/1e9))
 	}
-	offline := Check{Name: "null.offline_rate", Measured: number(rate/1e6) + " million requests/s", Expected: "at least 2", Verdict: Pass}
+	offline := Check{Name: "null.offline_rate", Measured: number(rate/1e6) + " million requests/s", Expected: "at least 2 million requests/s", Verdict: Pass}
 	if rate < 2e6 {
 		offline.Verdict = Suspect
 		offline.Why = "this processor is slow, or something else runs on it"
 	}
-	closed := atMost("null.closed_loop", perRequest, 150, "ns a request, stamps and record included", 1)
+	closed := atMost("null.closed_loop", perRequest, 150, "ns; a request, with its stamps and its record", 1)
 	if closed.Verdict == Fail {
 		closed.Verdict, closed.Why = Suspect, "this processor is slow, or something else runs on it"
 	}
-	return []Check{closed, offline, atMost("null.allocations", allocations, 0.001, "a request", 1)}, nil
+	return []Check{closed, offline, atMost("null.allocations", allocations, 0.001, "; a request", 1)}, nil
 }
 
 // fidelity sends a schedule to nothing and looks how late requests are issued.
@@ -147,28 +147,39 @@ func column(rows []results.Request, of func(results.Request) int64) []float64 {
 	return out
 }
 
-// stall plants a stop of half a second into an even load. For a rate r, service s, load rho = r s, stall D and window T the quantile p of latency is
-// D - (1-p) T (1-rho) + s, and r D / (1-rho) requests are late; measured from send, p99 would stay at s.
+// The planted stall: an even load, and one request that takes half a second longer.
+const (
+	stallRate, stallService, stallLength, stallWindow = 200.0, 1e-3, 0.5, 10.0
+	stallAt                                           = 1000
+)
+
+// stall plants a stop of half a second into an even load.
 func (t *tester) stall() ([]Check, error) {
-	const rate, service, stall, window = 200.0, 1e-3, 0.5, 10.0
-	rho := rate * service
-	s, err := loadgen.Constant(rate, time.Duration(window*1e9))
+	s, err := loadgen.Constant(stallRate, time.Duration(stallWindow*1e9))
 	if err != nil {
 		return nil, err
 	}
-	target := &targetFunc{do: func(n int) time.Duration {
-		if n == 1000 {
-			return time.Duration((service + stall) * 1e9)
-		}
-		return time.Duration(service * 1e9)
-	}}
-	_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: time.Duration(window * 1e9)}, target)
+	_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: time.Duration(stallWindow * 1e9)}, planted(stallServices))
 	if err != nil {
 		return nil, err
 	}
+	return stallChecks(rows), nil
+}
+
+func stallServices(n int) time.Duration {
+	if n == stallAt {
+		return time.Duration((stallService + stallLength) * 1e9)
+	}
+	return time.Duration(stallService * 1e9)
+}
+
+// stallChecks hold the rows of the planted stall against closed forms. For a rate r, service s, load rho = r s, stall D and window T the quantile p of
+// latency is D - (1-p) T (1-rho) + s, and r D / (1-rho) requests are late; measured from send, p99 would stay at s.
+func stallChecks(rows []results.Request) []Check {
+	rho := stallRate * stallService
 	latency := column(rows, func(r results.Request) int64 { return r.DoneNS - r.DueNS })
 	served := column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS })
-	quantile := func(p float64) float64 { return stall - (1-p)*window*(1-rho) + service }
+	quantile := func(p float64) float64 { return stallLength - (1-p)*stallWindow*(1-rho) + stallService }
 	// Of the requests behind the stall those that wait longer than 30 ms are counted: a shorter wait may be the host's.
 	const floor = 30e-3
 	late := 0
@@ -177,58 +188,13 @@ func (t *tester) stall() ([]Check, error) {
 			late++
 		}
 	}
-	affected := rate * (stall + service - floor) / (1 - rho)
-	return soften(disturbed(served, service), []Check{
+	affected := stallRate * (stallLength + stallService - floor) / (1 - rho)
+	return soften(disturbed(served, stallService), []Check{
 		within("stall.latency_p99", stats.Quantile(latency, 0.99), quantile(0.99), 0.02*quantile(0.99)+2e-3, "ms", 1e3),
 		within("stall.latency_p99.9", stats.Quantile(latency, 0.999), quantile(0.999), 0.02*quantile(0.999)+2e-3, "ms", 1e3),
 		within("stall.affected", float64(late), affected, 0.03*affected, "requests", 1),
-		within("stall.service_p99", stats.Quantile(served, 0.99), service, 1e-3, "ms", 1e3),
-	}), nil
-}
-
-// queue drives M/M/1 and compares each wait with that of the ideal queue which serves in the times that were measured, and the mean with
-// the closed form 1/(mu - lambda).
-func (t *tester) queue() ([]Check, error) {
-	const mean, rho = 1e-3, 0.5
-	length := t.o.length(6 * time.Second)
-	s, err := loadgen.Poisson(3, rho/mean, length)
-	if err != nil {
-		return nil, err
-	}
-	rng := rand.New(rand.NewPCG(3, 4))
-	var services []time.Duration
-	_, rows, err := t.load(loadgen.Config{Schedule: s, Duration: length}, &targetFunc{do: func(int) time.Duration {
-		services = append(services, time.Duration(rng.ExpFloat64()*mean*1e9))
-		return services[len(services)-1]
-	}})
-	if err != nil {
-		return nil, err
-	}
-	var over []float64
-	for i, r := range rows {
-		over = append(over, float64(r.DoneNS-r.StartedNS-int64(services[i]))/1e9)
-	}
-	slices.Sort(over)
-	oracle := loadgen.NewOracle(0)
-	beyond := column(rows, func(r results.Request) int64 {
-		return r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS)
+		within("stall.service_p99", stats.Quantile(served, 0.99), stallService, 1e-3, "ms", 1e3),
 	})
-	sojourn := 0.0
-	for _, r := range rows {
-		sojourn += float64(r.DoneNS-r.DueNS) / 1e9 / float64(len(rows))
-	}
-	// The variance of the mean wait of n requests of M/M/1 is about rho (2 + 5 rho - 4 rho^2 + rho^3) / ((1-rho)^4 n mu^2) (D. J. Daley 1968); that
-	// of the services comes to it.
-	n := float64(len(rows))
-	se := mean * math.Sqrt((rho*(2+5*rho-4*rho*rho+rho*rho*rho)/math.Pow(1-rho, 4)+1)/n)
-	closed := within("queue.mean_latency", sojourn, mean/(1-rho), 4*se+200e-6, "ms (M/M/1, 4 standard errors)", 1e3)
-	median := atMost("queue.unexplained_p50", stats.Quantile(beyond, 0.5), 200e-6, "us beyond the ideal queue", 1e6)
-	tail := atMost("queue.unexplained_p99", stats.Quantile(beyond, 0.99), 2e-3, "us beyond the ideal queue", 1e6)
-	why := disturbed(over, 0)
-	if why == "" && stats.Quantile(beyond, 0.99) > 2e-3 {
-		why = "the host wakes this process late"
-	}
-	return soften(why, []Check{closed, median, tail}), nil
 }
 
 // disturbed says that planted services took longer than planted, which is the host's doing; "" where they did not. served is ascending, in
@@ -257,7 +223,7 @@ func soften(why string, checks []Check) []Check {
 func (t *tester) recorder() ([]Check, error) {
 	var ratios, all []float64
 	for range 5 {
-		target := &targetFunc{do: func(int) time.Duration { return time.Millisecond }}
+		target := planted(func(int) time.Duration { return time.Millisecond })
 		plain := make([]float64, 200)
 		for i := range plain {
 			begun := time.Now()
@@ -275,7 +241,7 @@ func (t *tester) recorder() ([]Check, error) {
 	}
 	slices.Sort(ratios)
 	slices.Sort(all)
-	return soften(disturbed(all, 1e-3), []Check{atMost("recorder.cost", ratios[len(ratios)/2], 0.001, "% of a 1 ms service's median", 100)}), nil
+	return soften(disturbed(all, 1e-3), []Check{atMost("recorder.cost", ratios[len(ratios)/2], 0.001, "%; of the median of a 1 ms service", 100)}), nil
 }
 
 // sampler compares the p99 of a service of 1 ms with a sampler beside it and without, in alternating pairs.
@@ -298,7 +264,7 @@ func (t *tester) sampler() ([]Check, error) {
 					return nil, err
 				}
 			}
-			_, rows, err := t.load(loadgen.Config{Duration: 400 * time.Millisecond}, &targetFunc{do: func(int) time.Duration { return time.Millisecond }})
+			_, rows, err := t.load(loadgen.Config{Duration: 400 * time.Millisecond}, planted(func(int) time.Duration { return time.Millisecond }))
 			stop()
 			if err != nil {
 				return nil, err
@@ -308,7 +274,7 @@ func (t *tester) sampler() ([]Check, error) {
 		ratios = append(ratios, p99[1]/p99[0]-1)
 	}
 	slices.Sort(ratios)
-	c := atMost("sampler.cost", ratios[len(ratios)/2], 0.01, "% of a 1 ms service's p99 (median of pairs)", 100)
+	c := atMost("sampler.cost", ratios[len(ratios)/2], 0.01, "%; of the p99 of a 1 ms service (median of pairs)", 100)
 	if c.Verdict == Fail {
 		c.Verdict, c.Why = Suspect, "the sampler takes a core from the load; fewer samples (--sample-every) cost less"
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"assay/loadgen"
@@ -48,7 +50,7 @@ func (o *Options) length(d time.Duration) time.Duration {
 	return d
 }
 
-// Run carries out every check in turn and tells each as it ends; about 40 s, ten times that with Full. The error is that of a machine
+// Run carries out every check in turn and tells each as it ends; about 45 s, ten times that with Full. The error is that of a machine
 // on which nothing can be tried, or ctx's.
 func Run(ctx context.Context, o Options, tell func(Check)) ([]Check, error) {
 	dir, err := os.MkdirTemp(o.Dir, "assay-selftest")
@@ -58,7 +60,7 @@ func Run(ctx context.Context, o Options, tell func(Check)) ([]Check, error) {
 	defer os.RemoveAll(dir)
 	t := &tester{ctx: ctx, o: o, dir: dir}
 	var all []Check
-	for _, part := range []func() ([]Check, error){t.statistics, t.schedules, t.null, t.fidelity, t.stall, t.queue, t.recorder, t.sampler} {
+	for _, part := range []func() ([]Check, error){t.statistics, t.schedules, t.null, t.fidelity, t.stall, t.queues, t.closedLoop, t.recorder, t.sampler} {
 		checks, err := part()
 		if err == nil {
 			err = ctx.Err()
@@ -121,18 +123,23 @@ func (t *tester) load(cfg loadgen.Config, target loadgen.Target) (loadgen.Outcom
 	return o, rows, nil
 }
 
-// targetFunc is a Target made of a function of the request's number.
-type targetFunc struct {
-	do func(n int) time.Duration
-	n  int
+// planted is a Target that spends the time which a function of the request's number gives, awake. One worker calls it.
+func planted(length func(n int) time.Duration) loadgen.Target {
+	n := 0
+	return targetFunc(func() {
+		d := length(n)
+		n++
+		for begun := time.Now(); time.Since(begun) < d; { //nolint:revive // it spins
+		}
+	})
 }
 
-// Do spends the time that the function plants, awake. One worker calls it.
-func (f *targetFunc) Do(int, int32) error {
-	d := f.do(f.n)
-	f.n++
-	for begun := time.Now(); time.Since(begun) < d; { //nolint:revive // it spins
-	}
+// targetFunc is a Target made of a function.
+type targetFunc func()
+
+// Do calls it.
+func (f targetFunc) Do(int, int32) error {
+	f()
 	return nil
 }
 
@@ -142,9 +149,11 @@ type nothing struct{}
 // Do returns at once.
 func (nothing) Do(int, int32) error { return nil }
 
-// within judges a measured value against a closed form and a tolerance; outside of it the host is given as the reason where it explains it.
+// within judges a measured value against a closed form and a tolerance. A unit is its sign, and behind a semicolon what it is of; values are
+// scaled to it.
 func within(name string, measured, expected, tolerance float64, unit string, scale float64) Check {
-	c := Check{Name: name, Measured: number(measured*scale) + " " + unit, Expected: fmt.Sprintf("%s +- %s %s", number(expected*scale), number(tolerance*scale), unit), Verdict: Pass}
+	sign, of, _ := strings.Cut(unit, "; ")
+	c := Check{Name: name, Measured: join(number(measured*scale), sign), Expected: join(number(expected*scale), "+-", number(tolerance*scale), sign, of), Verdict: Pass}
 	if !(math.Abs(measured-expected) <= tolerance) {
 		c.Verdict = Fail
 	}
@@ -153,11 +162,22 @@ func within(name string, measured, expected, tolerance float64, unit string, sca
 
 // atMost judges a measured value against a limit.
 func atMost(name string, measured, limit float64, unit string, scale float64) Check {
-	c := Check{Name: name, Measured: number(measured*scale) + " " + unit, Expected: "at most " + number(limit*scale) + " " + unit, Verdict: Pass}
+	sign, of, _ := strings.Cut(unit, "; ")
+	c := Check{Name: name, Measured: join(number(measured*scale), sign), Expected: join("at most", number(limit*scale), sign, of), Verdict: Pass}
 	if !(measured <= limit) {
 		c.Verdict = Fail
 	}
 	return c
 }
 
-func number(v float64) string { return fmt.Sprintf("%.4g", v) }
+func join(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), " ")
+}
+
+// number prints four digits, never as a power of ten where a person would not.
+func number(v float64) string {
+	if math.Abs(v) >= 1e4 && math.Abs(v) < 1e9 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}

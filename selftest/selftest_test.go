@@ -1,39 +1,60 @@
 package selftest
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	"assay/loadgen"
 	"assay/results"
-	"assay/results/stats"
 )
 
-// TestFromSendWouldMissTheStall is the negative control of the stall's check: measured from when a request was sent, as most tools do, p99
-// stays at the service time.
-func TestFromSendWouldMissTheStall(t *testing.T) {
-	te := &tester{ctx: t.Context(), o: Options{Cores: 2}, dir: t.TempDir()}
-	s, err := loadgen.Constant(200, 3*time.Second)
+// TestTheStallIsSeenFromDueAlone holds the check of the stall against an ideal queue's rows: counted from due they pass, and counted from when a
+// request was sent, as most load generators do, they fail.
+func TestTheStallIsSeenFromDueAlone(t *testing.T) {
+	schedule, err := loadgen.Constant(stallRate, time.Duration(stallWindow*1e9))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rows, err := te.load(loadgen.Config{Schedule: s, Duration: 3 * time.Second}, &targetFunc{do: func(n int) time.Duration {
-		if n == 200 {
-			return 301 * time.Millisecond
+	oracle := loadgen.NewOracle(0)
+	rows := make([]results.Request, len(schedule))
+	for i, due := range schedule {
+		service := int64(stallServices(i))
+		start := due + oracle.Wait(due, service)
+		rows[i] = results.Request{DueNS: due, IssuedNS: due, StartedNS: start, DoneNS: start + service}
+	}
+	for _, c := range stallChecks(rows) {
+		if c.Verdict != Pass {
+			t.Errorf("%+v", c)
 		}
-		return time.Millisecond
-	}})
-	if err != nil {
-		t.Fatal(err)
 	}
-	expected := 0.3 - 0.01*3*0.8 + 1e-3
-	due := stats.Quantile(column(rows, func(r results.Request) int64 { return r.DoneNS - r.DueNS }), 0.99)
-	sent := stats.Quantile(column(rows, func(r results.Request) int64 { return r.DoneNS - r.StartedNS }), 0.99)
-	if c := within("p99 from due", due, expected, 0.05*expected+20e-3, "ms", 1e3); c.Verdict != Pass {
-		t.Errorf("%+v", c)
+	for i := range rows {
+		rows[i].DueNS = rows[i].StartedNS
 	}
-	if c := within("p99 from send", sent, expected, 0.05*expected+20e-3, "ms", 1e3); c.Verdict != Fail {
-		t.Errorf("a control that cannot fail: %+v", c)
+	checks := stallChecks(rows)
+	if Verdict(checks) != Fail || checks[0].Verdict != Fail || checks[1].Verdict != Fail || checks[2].Verdict != Fail {
+		t.Errorf("a control that cannot fail: %+v", checks)
+	}
+}
+
+// TestClosedFormsAreTheIdealQueues: the mean of many runs of the ideal queue is the closed form.
+func TestClosedFormsAreTheIdealQueues(t *testing.T) {
+	for _, q := range known {
+		sum, n := 0.0, 0
+		for seed := range uint64(40) {
+			schedule, services, err := q.draw(seed, 10*q.length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			oracle := loadgen.NewOracle(make([]int64, q.servers)...)
+			for i, due := range schedule {
+				sum += float64(oracle.Wait(due, int64(services[i]))+int64(services[i])) / 1e9
+				n++
+			}
+		}
+		if mean, want := sum/float64(n), q.mean(q); math.Abs(mean/want-1) > 0.02 {
+			t.Errorf("%s: mean %v over %d requests, closed form %v", q.name, mean, n, want)
+		}
 	}
 }
 
