@@ -26,6 +26,7 @@ type Options struct {
 	OptimizedPath   string            // where to write the optimised model, "" for nowhere
 	ProfilePrefix   string            // where to write a profile, "" for nowhere
 	RecordPlacement bool              // ask the runtime which provider got which node
+	Draw            uint64            // seed of what a backend draws itself, so that trials differ
 }
 
 // ValueInfo describes one input or output.

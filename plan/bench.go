@@ -258,13 +258,13 @@ func (r *benchReader) objectives(slos []string) SLO {
 			r.add("", "--slo: %q is not QUANTILE=TIME, such as p99=20ms", text)
 			continue
 		}
-		var d Duration
-		r.read("--slo "+name, limit, &d)
+		var o Objective
+		r.read("--slo "+name, limit, &o)
 		if _, twice := m.Get(name); twice {
 			r.add("", "--slo: %s is given twice", name)
 			continue
 		}
-		m = append(m, Entry[Duration]{Name: name, Value: d})
+		m = append(m, Entry[Objective]{Name: name, Value: o})
 	}
 	return m
 }

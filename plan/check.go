@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"assay/results"
 )
 
 // maxBlocks keeps block numbers at three digits, as they stand in file names.
@@ -159,7 +161,7 @@ func (e *Experiment) checkLoads() {
 			e.reference(fmt.Sprintf("%s.variants[%d]", path, j), "variant", v, e.Variants.Names())
 		}
 		for _, objective := range l.SLO {
-			if _, err := sloMetric(objective.Name); err != nil {
+			if _, err := objective.Value.slo(objective.Name); err != nil {
 				e.source.add(path+".slo."+objective.Name, "%s.slo: %v", path, err)
 			}
 		}
@@ -207,13 +209,20 @@ func (e *Experiment) checkScenario(path string, l Load) {
 	}
 }
 
-// sloMetric returns the metric that an objective's name stands for: p99 is latency.p99.
-func sloMetric(name string) (string, error) {
-	quantile := strings.TrimPrefix(name, "latency.")
-	if !slices.Contains(quantiles, quantile) {
-		return "", fmt.Errorf("unknown quantile `%s`%s", name, suggestion(quantile, quantiles))
+// slo returns the objective that a name and a limit stand for: p99 is on latency.p99. A limit that could not be read was reported already.
+func (o Objective) slo(name string) (results.SLO, error) {
+	word := strings.TrimPrefix(name, "latency.")
+	switch {
+	case !slices.Contains(objectives, word):
+		return results.SLO{}, fmt.Errorf("unknown quantile `%s`%s", name, suggestion(word, objectives))
+	case word == results.ErrorShare && o.AtMost != 0:
+		return results.SLO{}, fmt.Errorf("error is a share of requests, not a time; write it like error=0.1%%")
+	case word != results.ErrorShare && o.Share != 0:
+		return results.SLO{}, fmt.Errorf("%s is a time, not a share; write it like %s=20ms", word, word)
+	case word == results.ErrorShare:
+		return results.SLO{Metric: word, Share: o.Share}, nil
 	}
-	return "latency." + quantile, nil
+	return results.SLO{Metric: "latency." + word, AtMost: o.AtMost}, nil
 }
 
 func (e *Experiment) checkQuality() {

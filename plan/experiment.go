@@ -108,7 +108,7 @@ type Load struct {
 	Samples     Count      `json:"samples,omitempty" jsonschema:"description=multi-stream only: samples in a query. Default: 8."`
 	Duration    Duration   `json:"duration,omitempty" jsonschema:"description=Length of the measured window. Default: 2s."`
 	Requests    Count      `json:"requests,omitempty" jsonschema:"description=Requests measured; whichever of this and duration comes first."`
-	SLO         SLO        `json:"slo,omitempty" jsonschema:"description=Objectives on latency by quantile."`
+	SLO         SLO        `json:"slo,omitempty" jsonschema:"description=Objectives: quantiles of latency and the share of requests that may fail (error)."`
 	Variants    []string   `json:"variants,omitempty"`
 	Provider    []Provider `json:"provider,omitempty"`
 	Batch       []Count    `json:"batch,omitempty"`

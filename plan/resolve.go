@@ -285,8 +285,9 @@ func (r *resolver) loads(spec *results.Spec) []load {
 		loads = append(loads, resolved)
 		spec.Loads = append(spec.Loads, resolved.Load)
 		for _, objective := range l.SLO {
-			metric, _ := sloMetric(objective.Name)
-			spec.SLOs = append(spec.SLOs, results.SLO{Load: name, Metric: metric, AtMost: time.Duration(objective.Value)})
+			slo, _ := objective.Value.slo(objective.Name)
+			slo.Load = name
+			spec.SLOs = append(spec.SLOs, slo)
 		}
 	}
 	return loads

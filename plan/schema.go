@@ -76,6 +76,11 @@ func (Duration) JSONSchema() *jsonschema.Schema {
 }
 
 // JSONSchema describes the type for editors.
+func (Objective) JSONSchema() *jsonschema.Schema {
+	return pattern("A time, or of error a share of requests.", `^(([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+|[0-9.]+%)$`, "20ms", "0.1%")
+}
+
+// JSONSchema describes the type for editors.
 func (Wait) JSONSchema() *jsonschema.Schema {
 	return pattern("A time with its unit; 0s for none.", durationPattern, "1s", "0s")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The words that experiments are written with. Each type's UnmarshalText refuses others and names the nearest.
@@ -34,6 +35,7 @@ var (
 	activations    = []string{"uint8", "int8"}
 	prepares       = []string{"auto", "never"}
 	quantiles      = []string{"min", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"}
+	objectives     = []string{"p50", "p90", "p95", "p99", "p99.9", "error"}
 	qualityMetrics = []string{"accuracy", "agreement", "ece"}
 )
 
@@ -125,8 +127,31 @@ func (p *Positive) UnmarshalText(text []byte) error {
 // Trace returns the file of recorded arrivals, if there is one.
 func (a Arrivals) Trace() (file string, ok bool) { return strings.CutPrefix(string(a), "trace:") }
 
-// SLO gives quantiles of latency, such as p99, the most they may be.
-type SLO = Map[Duration]
+// SLO gives quantiles of latency, such as p99, the most they may be, and `error` the share of requests that may fail.
+type SLO = Map[Objective]
+
+// Objective is the most that a quantile of latency may be (20ms), or the share of requests that may fail (0.1%).
+type Objective struct {
+	AtMost time.Duration
+	Share  float64
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *Objective) UnmarshalText(text []byte) error {
+	number, isShare := strings.CutSuffix(string(text), "%")
+	if !isShare {
+		return (*Duration)(&o.AtMost).UnmarshalText(text)
+	}
+	v, err := parsePositive(number)
+	if err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	if v >= 100 {
+		return fmt.Errorf("%s is everything; write it like 0.1%%", text)
+	}
+	o.Share = v / 100
+	return nil
+}
 
 // Limit is what a gate allows, as it was written; parseBound reads it, because what it means depends on the metric.
 type Limit string

@@ -24,6 +24,9 @@ func (d Dir) RunFile() string { return filepath.Join(string(d), "run.json") }
 // ReportFile is where report.json stands.
 func (d Dir) ReportFile() string { return filepath.Join(string(d), "report.json") }
 
+// JournalFile is where the journal of a search for the highest rate stands.
+func (d Dir) JournalFile() string { return filepath.Join(string(d), "capacity.jsonl") }
+
 // TrialsDir is the folder of trial records and samples.
 func (d Dir) TrialsDir() string { return filepath.Join(string(d), "trials") }
 
@@ -72,6 +75,13 @@ func (d Dir) WriteRun(r *Run) error {
 func (d Dir) WriteTrial(t *Trial) error {
 	t.Schema = TrialSchema
 	return writeJSON(d.TrialFile(t.Block, t.Arm), t)
+}
+
+// ReadTrial reads the record of one trial.
+func (d Dir) ReadTrial(block int, arm string) (*Trial, error) {
+	var t Trial
+	err := readJSON(d.TrialFile(block, arm), TrialSchema, &t)
+	return &t, err
 }
 
 // ReadTrials reads every trial's record, by block and then by position.

@@ -16,6 +16,7 @@ type Report struct {
 	Variants    []VariantInfo `json:"variants"`
 	Trials      []TrialPoint  `json:"trials"`
 	Quality     []QualityInfo `json:"quality,omitempty"`
+	Capacity    *Capacity     `json:"capacity,omitempty"` // of a search for the highest rate
 }
 
 // RunSummary identifies the run.

@@ -25,6 +25,7 @@ type Spec struct {
 	SLOs         []SLO         `json:"slos,omitempty"`
 	Fast         bool          `json:"fast,omitempty"` // one short block: a look, never a verdict
 	Budget       time.Duration `json:"budget_ns,omitempty"`
+	Capacity     *CapacityPlan `json:"capacity,omitempty"` // of a search for the highest rate; arms and order then grow with it
 }
 
 // Variant is one form of the model: a file, or a recipe that makes one from another variant.
@@ -139,11 +140,4 @@ func (g Gate) Rule() string {
 		return g.Metric + " at_least " + g.AtLeast
 	}
 	return g.Metric + " loss_at_most " + g.LossAtMost
-}
-
-// SLO is an objective on one quantile of latency.
-type SLO struct {
-	Load   string        `json:"load,omitempty"`
-	Metric string        `json:"metric"` // latency.p99
-	AtMost time.Duration `json:"at_most_ns"`
 }

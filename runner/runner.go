@@ -80,7 +80,20 @@ type run struct {
 // Run carries the plan out and returns its record, also beside an error where something was measured. Errors: *UsageError before
 // anything was measured; ErrInterrupted when ctx was cancelled.
 func Run(ctx context.Context, c Config) (*results.Run, error) {
-	r := &run{Config: c, dir: results.Dir(c.Dir)}
+	r, unlock, err := open(c)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := r.begin(ctx); err != nil {
+		return nil, err
+	}
+	return &r.Run, r.trials(ctx)
+}
+
+// open makes the run's directory and takes it for this process alone.
+func open(c Config) (r *run, unlock func(), err error) {
+	r = &run{Config: c, dir: results.Dir(c.Dir)}
 	if r.Observer == nil {
 		r.Observer = silent{}
 	}
@@ -91,17 +104,12 @@ func Run(ctx context.Context, c Config) (*results.Run, error) {
 		r.Limits.Slack = 2 * time.Minute
 	}
 	if err := os.MkdirAll(r.dir.TrialsDir(), 0o755); err != nil {
-		return nil, usage("make the run's directory: %w; choose another with --out", err)
+		return nil, nil, usage("make the run's directory: %w; choose another with --out", err)
 	}
-	unlock, err := lock(c.Dir)
-	if err != nil {
-		return nil, &UsageError{err}
+	if unlock, err = lock(c.Dir); err != nil {
+		return nil, nil, &UsageError{err}
 	}
-	defer unlock()
-	if err := r.begin(ctx); err != nil {
-		return nil, err
-	}
-	return &r.Run, r.trials(ctx)
+	return r, unlock, nil
 }
 
 // begin prepares a new run or takes an unfinished one up.

@@ -12,9 +12,21 @@ import (
 
 // trial measures one arm once in a fresh process, watches it, and saves its record last.
 func (r *run) trial(ctx context.Context, block, position int, a results.Arm) (*results.Trial, error) {
+	seed := arrivalSeed(r.spec.Seed, block)
+	return r.measure(ctx, block, position, a, setting{warmup: r.spec.Warmup, arrivals: seed, draw: seed})
+}
+
+// setting is what trials of one arm may differ in.
+type setting struct {
+	warmup   time.Duration
+	arrivals uint64 // seed of the schedule
+	draw     uint64 // seed of what a backend draws
+}
+
+func (r *run) measure(ctx context.Context, block, position int, a results.Arm, s setting) (*results.Trial, error) {
 	r.Observer.TrialBegins(block, position, a)
 	c := r.assignment(child.KindTrial, a)
-	c.Arrivals = arrivalSeed(r.spec.Seed, block)
+	c.Arrivals, c.Draw, c.Warmup = s.arrivals, s.draw, s.warmup
 	c.Requests = r.dir.RequestsFile(block, a.Name)
 	c.Nodes = r.Run.Nodes[nodesKey(a)]
 	begun := time.Now()

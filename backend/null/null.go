@@ -91,7 +91,10 @@ func positive(s string) (time.Duration, error) {
 }
 
 // Backend opens null sessions; the zero value is ready.
-type Backend struct{}
+type Backend struct {
+	// Pause waits through a time that is to be slept; nil for the most exact sleep of the system. Tests on a virtual clock give time.Sleep.
+	Pause func(time.Duration)
+}
 
 // Info says that nothing executes.
 func (Backend) Info() backend.Info {
@@ -102,7 +105,7 @@ func (Backend) Info() backend.Info {
 func (Backend) Close() error { return nil }
 
 // Open returns a session of the provider's options.
-func (Backend) Open(_ context.Context, path string, o backend.Options) (backend.Session, error) {
+func (b Backend) Open(_ context.Context, path string, o backend.Options) (backend.Session, error) {
 	values, err := planted(path)
 	if err != nil {
 		return nil, err
@@ -114,7 +117,11 @@ func (Backend) Open(_ context.Context, path string, o backend.Options) (backend.
 	if err != nil {
 		return nil, err
 	}
-	return &session{options: options, opened: time.Now()}, nil
+	s := &session{options: options, draw: o.Draw, pause: b.Pause, opened: time.Now()}
+	if s.pause == nil {
+		s.pause = pause
+	}
+	return s, nil
 }
 
 // planted reads the options of a file that begins with Magic.
@@ -139,6 +146,8 @@ func planted(path string) (map[string]string, error) {
 
 type session struct {
 	options Options
+	draw    uint64
+	pause   func(time.Duration)
 	opened  time.Time
 	stalled atomic.Bool
 	ended   atomic.Bool
@@ -169,7 +178,7 @@ func (s *session) Bind([]tensor.Value) (backend.Bound, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound++
-	return &bound{session: s, rng: rand.New(rand.NewPCG(s.options.Seed, s.bound))}, nil
+	return &bound{session: s, rng: rand.New(rand.NewPCG(s.options.Seed^s.draw, s.bound))}, nil
 }
 
 type bound struct {
@@ -191,7 +200,7 @@ func (b *bound) Run() error {
 	if o.Stall > 0 && time.Since(b.session.opened) >= o.StallAt && b.session.stalled.CompareAndSwap(false, true) {
 		d += o.Stall
 	}
-	spend(d, o.Sleep)
+	b.session.spend(d)
 	switch {
 	case b.session.ended.Load():
 		return &backend.Error{Op: "run", Code: backend.CodeFail, Message: "terminated"}
@@ -201,13 +210,17 @@ func (b *bound) Run() error {
 	return nil
 }
 
-func spend(d time.Duration, sleep bool) {
+func (s *session) spend(d time.Duration) {
 	switch {
 	case d <= 0:
-	case sleep:
-		time.Sleep(d)
+	case s.options.Sleep:
+		s.pause(d)
 	default:
-		for begun := time.Now(); time.Since(begun) < d; {
-		}
+		spin(time.Now().Add(d))
+	}
+}
+
+func spin(end time.Time) {
+	for time.Now().Before(end) {
 	}
 }

@@ -17,7 +17,7 @@ func open(t *testing.T, content string, options map[string]string) backend.Sessi
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Backend{}.Open(t.Context(), path, backend.Options{Provider: backend.Provider{Name: "null", Options: options}})
+	s, err := Backend{Pause: time.Sleep}.Open(t.Context(), path, backend.Options{Provider: backend.Provider{Name: "null", Options: options}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,8 @@ import (
 
 // newBenchCmd measures models with no file but the models.
 func newBenchCmd(a *app) *cobra.Command {
-	var b plan.Bench
+	var f benchFlags
 	var o engineOptions
-	var seed uint64
-	var warmup time.Duration
-	var scenarios, rates, metrics []string
 	cmd := &cobra.Command{
 		Use:   "bench MODEL [MODEL...]",
 		Short: "Measure a model, or compare several as variants of one",
@@ -32,15 +29,8 @@ blocks of fresh processes. Inputs come from --data, from --input, or are generat
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b.Models = args
-			b.Scenarios, b.Rates, b.Metrics = scenarios, rates, metrics
-			if cmd.Flags().Changed("seed") {
-				b.Seed = &seed
-			}
-			if cmd.Flags().Changed("warmup") {
-				b.Warmup = &warmup
-			}
-			if err := positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout"); err != nil {
+			b, err := f.read(cmd, args)
+			if err != nil {
 				return err
 			}
 			experiment, err := b.Experiment()
@@ -51,37 +41,65 @@ blocks of fresh processes. Inputs come from --data, from --input, or are generat
 			return a.execute(cmd.Context(), experiment, "", strings.Join(a.args, " "), o)
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&b.Providers, "provider", nil, "execution providers, NAME[:key=value;...] (default cpu)")
-	f.IntSliceVar(&b.Batches, "batch", nil, "examples in a request (default 1)")
-	f.IntSliceVar(&b.Threads, "intra-op-threads", nil, "threads within an operator (default one less than the cores)")
-	f.StringSliceVar(&scenarios, "scenario", nil, "single-stream, multi-stream, server, offline or concurrency (default single-stream)")
-	f.StringSliceVar(&rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")
-	f.StringVar(&b.Arrivals, "arrivals", "", "server: poisson, constant, gamma:SHAPE or trace:FILE (default poisson)")
-	f.StringVar(&b.Profile, "profile", "", "server: how the rate changes: ramp:FROM..TO, steps:A,B,C or sine:AMPLITUDE@PERIOD")
-	f.BoolVar(&b.Normalize, "normalize", false, "server: exactly as many requests as the rate asks for")
-	f.StringVar(&b.TimeScale, "time-scale", "", "server: replay a trace stretched by this factor (default 1)")
-	f.IntVar(&b.Samples, "samples", 0, "multi-stream: samples in a query (default 8)")
-	f.IntSliceVar(&b.Concurrency, "concurrency", nil, "concurrency: requests outstanding; server: the most in flight (default 1)")
-	f.DurationVar(&b.Duration, "duration", 0, "length of the measured window of a trial (default 2s)")
-	f.IntVar(&b.Requests, "requests", 0, "requests of a trial; whichever of this and --duration comes first")
-	f.DurationVar(&warmup, "warmup", 500*time.Millisecond, "load before the measured window")
-	f.IntVar(&b.Blocks, "blocks", 0, "trials of each arm (default 5)")
-	f.Uint64Var(&seed, "seed", 1, "draws the order of arms, arrivals and generated inputs")
-	f.StringSliceVar(&b.SLOs, "slo", nil, "objective on latency, such as p99=20ms")
-	f.StringVar(&b.Data, "data", "", "inputs: an .npz file, a folder of .npy files, or a folder of test_data_set_*")
-	f.StringArrayVar(&b.Inputs, "input", nil, "one input: NAME=FILE.npy or NAME=VALUE")
-	f.StringSliceVar(&b.Dims, "dim", nil, "size of a symbolic dimension: NAME=N")
-	f.StringArrayVar(&b.Shapes, "shape", nil, "whole shape of an input: INPUT=1,3,224,224")
-	f.StringArrayVar(&b.SessionConfig, "session-config", nil, "session configuration entry: KEY=VALUE")
-	f.StringVar(&b.Dataset, "dataset", "", "labelled examples (.npz) for quality beside speed")
-	f.StringVar(&b.Label, "label", "", "the array of labels in --dataset")
-	f.StringSliceVar(&metrics, "metrics", nil, "quality metrics: accuracy, agreement, ece")
-	f.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
-	f.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
-	f.BoolVar(&b.Fast, "fast", false, "one short block: a look, never a verdict")
+	f.add(cmd, true)
 	o.addFlags(cmd)
 	return cmd
+}
+
+// benchFlags are the flags that say what is measured; capacity shares those that its search leaves open.
+type benchFlags struct {
+	bench  plan.Bench
+	seed   uint64
+	warmup time.Duration
+}
+
+// read gives what the flags say of the models.
+func (f *benchFlags) read(cmd *cobra.Command, models []string) (plan.Bench, error) {
+	b := f.bench
+	b.Models = models
+	if cmd.Flags().Changed("seed") {
+		b.Seed = &f.seed
+	}
+	if cmd.Flags().Changed("warmup") {
+		b.Warmup = &f.warmup
+	}
+	return b, positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout", "budget")
+}
+
+// add defines the flags: all of them, or those alone that a search leaves to the user.
+func (f *benchFlags) add(cmd *cobra.Command, all bool) {
+	b, fs := &f.bench, cmd.Flags()
+	fs.StringSliceVar(&b.Providers, "provider", nil, "execution providers, NAME[:key=value;...] (default cpu)")
+	fs.IntSliceVar(&b.Batches, "batch", nil, "examples in a request (default 1)")
+	fs.IntSliceVar(&b.Threads, "intra-op-threads", nil, "threads within an operator (default one less than the cores)")
+	fs.StringVar(&b.Arrivals, "arrivals", "", "server: poisson, constant, gamma:SHAPE or trace:FILE (default poisson)")
+	fs.IntSliceVar(&b.Concurrency, "concurrency", nil, "concurrency: requests outstanding; server: the most in flight (default 1)")
+	fs.DurationVar(&b.Duration, "duration", 0, "length of the measured window of a trial (default 2s)")
+	fs.DurationVar(&f.warmup, "warmup", 500*time.Millisecond, "load before the measured window")
+	fs.Uint64Var(&f.seed, "seed", 1, "draws the order of arms, arrivals and generated inputs")
+	fs.StringSliceVar(&b.SLOs, "slo", nil, "objective on latency, such as p99=20ms")
+	fs.StringVar(&b.Data, "data", "", "inputs: an .npz file, a folder of .npy files, or a folder of test_data_set_*")
+	fs.StringArrayVar(&b.Inputs, "input", nil, "one input: NAME=FILE.npy or NAME=VALUE")
+	fs.StringSliceVar(&b.Dims, "dim", nil, "size of a symbolic dimension: NAME=N")
+	fs.StringArrayVar(&b.Shapes, "shape", nil, "whole shape of an input: INPUT=1,3,224,224")
+	fs.StringArrayVar(&b.SessionConfig, "session-config", nil, "session configuration entry: KEY=VALUE")
+	fs.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
+	fs.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
+	if !all {
+		return
+	}
+	fs.StringSliceVar(&b.Scenarios, "scenario", nil, "single-stream, multi-stream, server, offline or concurrency (default single-stream)")
+	fs.StringSliceVar(&b.Rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")
+	fs.StringVar(&b.Profile, "profile", "", "server: how the rate changes: ramp:FROM..TO, steps:A,B,C or sine:AMPLITUDE@PERIOD")
+	fs.BoolVar(&b.Normalize, "normalize", false, "server: exactly as many requests as the rate asks for")
+	fs.StringVar(&b.TimeScale, "time-scale", "", "server: replay a trace stretched by this factor (default 1)")
+	fs.IntVar(&b.Samples, "samples", 0, "multi-stream: samples in a query (default 8)")
+	fs.IntVar(&b.Requests, "requests", 0, "requests of a trial; whichever of this and --duration comes first")
+	fs.IntVar(&b.Blocks, "blocks", 0, "trials of each arm (default 5)")
+	fs.StringVar(&b.Dataset, "dataset", "", "labelled examples (.npz) for quality beside speed")
+	fs.StringVar(&b.Label, "label", "", "the array of labels in --dataset")
+	fs.StringSliceVar(&b.Metrics, "metrics", nil, "quality metrics: accuracy, agreement, ece")
+	fs.BoolVar(&b.Fast, "fast", false, "one short block: a look, never a verdict")
 }
 
 // positiveFlags refuses zero and negative values of flags that were given: a zero there would silently mean the default.

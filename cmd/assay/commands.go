@@ -9,6 +9,7 @@ func commands(a *app) []*cobra.Command {
 		newCheckCmd(a),
 		newCheckWorkerCmd(a),
 		newBenchCmd(a),
+		newCapacityCmd(a),
 		newRunCmd(a),
 		newPlanCmd(a),
 		newInitCmd(a),

@@ -266,8 +266,8 @@ func (a *app) configure(spec *results.Spec, e *plan.Experiment, asked string, o 
 
 // askedText is what a run was asked: the experiment's own text, or the command line that stands for one.
 func askedText(e *plan.Experiment, commandLine string) string {
-	if text := e.Text(); text != "" {
-		return text
+	if e != nil && e.Text() != "" {
+		return e.Text()
 	}
 	return commandLine
 }

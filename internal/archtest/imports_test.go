@@ -27,12 +27,13 @@ var mayImport = map[string][]string{
 	"backend/ort":         {"backend", "onnx", "tensor"}, // onnx tells which symbols a model has, and what its nodes are called
 	"backend/ort/install": {},
 	"plan":                {"results", "results/stats"},
+	"capacity":            {"loadgen", "results", "results/stats"}, // loadgen for its arrivals: the replay needs those of the load
 	"quantize":            {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
 	"dataset":             {"backend", "onnx/...", "results", "results/quality", "tensor"},
 	"check":               {"backend", "tensor"},
 	"results/stats":       {},
 	"results/quality":     {"results", "results/stats", "tensor"},
-	"results/analysis":    {"results", "results/stats", "results/quality"},
+	"results/analysis":    {"results", "results/stats", "results/quality", "capacity"},
 	"results/report":      {"results"},
 	"results/export":      {"results"},
 	"deploy/grafana":      {"runner/live", "results/export"},

@@ -51,6 +51,9 @@ func Analyze(dir string) (*results.Report, error) {
 	a.report.Trials = a.trialPoints()
 	a.report.Quality = quality.infos(a.spec)
 	a.judgeRun()
+	if err := a.judgeCapacity(); err != nil {
+		return nil, err
+	}
 	a.compareArms()
 	a.compareQuality(quality)
 	if a.report.Gates, err = a.judgeGates(slices.Concat(a.spec.Gates, a.objectives()), quality); err != nil {

@@ -22,6 +22,39 @@ type Options struct {
 // Text writes the report for a terminal: the verdict first, then the decision, a table for each load, comparisons, gates and notes.
 func Text(w io.Writer, r *results.Report, o Options) error {
 	p := &textPage{Options: o}
+	if r.Capacity != nil {
+		p.capacity(r)
+	} else {
+		p.body(r)
+	}
+	p.footnotes()
+	if o.Dir != "" {
+		p.line("")
+		p.line("Files: %s (run.json, report.json, report.html, trials/, quality/)", printable(o.Dir))
+	}
+	if _, err := w.Write(p.out.Bytes()); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// capacity writes the answer of a search and its probes.
+func (p *textPage) capacity(r *results.Report) {
+	c := r.Capacity
+	p.line("%s  %s", p.bold(p.paint(verdictTone(r.Verdict), strings.ToUpper(printable(r.Verdict)))), runLine(r))
+	for _, reason := range r.Reasons {
+		p.paragraph("  - ", reason)
+	}
+	p.line("")
+	p.paragraph("", capacityLine(c))
+	for _, fact := range capacityFacts(c) {
+		p.paragraph("  ", fact)
+	}
+	p.grid(capacityGrid(c))
+}
+
+// body writes the report of measured arms.
+func (p *textPage) body(r *results.Report) {
 	p.head(r)
 	for _, load := range loadsOf(r.Arms) {
 		p.grid(summary(r, load, &p.notes))
@@ -34,15 +67,6 @@ func Text(w io.Writer, r *results.Report, o Options) error {
 	if g := certificate(r); len(g.rows) > 0 {
 		p.grid(g)
 	}
-	p.footnotes()
-	if o.Dir != "" {
-		p.line("")
-		p.line("Files: %s (run.json, report.json, report.html, trials/, quality/)", printable(o.Dir))
-	}
-	if _, err := w.Write(p.out.Bytes()); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
 }
 
 // textPage accumulates the text form.

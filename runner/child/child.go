@@ -70,7 +70,7 @@ func do(ctx context.Context, c Config, tools Tools, report *reporter) (Event, er
 
 // options are the session's, as an assignment gives them.
 func (c *Config) options() backend.Options {
-	return backend.Options{Provider: c.Provider, IntraOpThreads: c.Threads, Config: c.SessionConfig, RecordPlacement: true}
+	return backend.Options{Provider: c.Provider, IntraOpThreads: c.Threads, Config: c.SessionConfig, RecordPlacement: true, Draw: c.Draw}
 }
 
 func (c *Config) runtimeOf(b backend.Backend) results.Runtime {

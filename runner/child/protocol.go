@@ -43,6 +43,7 @@ type Config struct {
 	Load     results.Load  `json:"load"`
 	Rate     float64       `json:"rate,omitempty"` // requests per second, resolved
 	Arrivals uint64        `json:"arrivals"`       // seed of the schedule
+	Draw     uint64        `json:"draw,omitempty"` // seed of what a backend draws: planted times
 	Warmup   time.Duration `json:"warmup_ns"`
 	Scratch  string        `json:"scratch"`  // folder for temporary files
 	Requests string        `json:"requests"` // file for request rows

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"assay/capacity"
+	"assay/plan"
+	"assay/results"
+	"assay/results/analysis"
+	"assay/results/report"
+	"assay/runner"
+)
+
+// newCapacityCmd searches the highest rate that meets an objective.
+func newCapacityCmd(a *app) *cobra.Command {
+	var f benchFlags
+	var o engineOptions
+	var budget time.Duration
+	cmd := &cobra.Command{
+		Use:   "capacity MODEL --slo p99=20ms",
+		Short: "Find the highest rate of requests that meets an objective",
+		Long: `Searches the highest rate at which a model meets its objectives under open-loop arrivals, and says between which two rates it lies: at the lower
+one they are met, at the upper one they are missed. A closed loop shows the most that can be done; bisection narrows the rate down; both ends of the
+band are confirmed under fresh arrivals. About a minute and a half for a model of a millisecond, longer for slower ones and for objectives close to
+the time that the model itself takes. After a kill or Ctrl-C the same command with --resume and --out goes on.`,
+		Example: `  assay capacity model.onnx --slo p99=20ms
+  assay capacity model.onnx --slo p99=20ms,error=0.1% --concurrency 2 --json
+  assay capacity model.onnx --slo p95=5ms --out runs/capacity --resume`,
+		Args: exactlyOne("one model"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := f.read(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.capacity(cmd.Context(), b, budget, o)
+		},
+	}
+	f.add(cmd, false)
+	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band (default two minutes, up to twenty for slow models)")
+	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on with the search in --out")
+	o.addFlags(cmd)
+	return cmd
+}
+
+// capacity carries the search out and prints its answer.
+func (a *app) capacity(ctx context.Context, b plan.Bench, budget time.Duration, o engineOptions) error {
+	spec, err := capacitySpec(b, budget)
+	if err != nil {
+		return usageError(err)
+	}
+	asked, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	config, err := a.configure(spec, nil, string(asked), o)
+	if err != nil {
+		return err
+	}
+	config.Run.Command = "assay " + strings.Join(a.args, " ")
+	ctx, stop := a.interruptible(ctx)
+	defer stop()
+	watch, err := a.observe(spec, o)
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	config.Observer = quietTrials{watch}
+	_, err = os.Stat(config.Dir)
+	existed := err == nil
+	probing, err := runner.OpenProbing(ctx, config)
+	var mistake *runner.UsageError
+	switch {
+	case errors.Is(err, runner.ErrLocked):
+		return usageError(err)
+	case errors.As(err, &mistake):
+		discard(config.Dir, existed)
+		return usageError(err)
+	case errors.Is(err, runner.ErrInterrupted):
+		discard(config.Dir, existed)
+		return withCode(exitInterrupted, errors.New("interrupted before anything was measured"))
+	case err != nil:
+		return err
+	}
+	return a.search(ctx, probing, config.Dir, watch, o)
+}
+
+// search carries a prepared search out, closes its run and concludes.
+func (a *app) search(ctx context.Context, probing *runner.Probing, dir string, watch *watch, o engineOptions) error {
+	p := *probing.Record().Resolved.Capacity
+	d := results.Dir(dir)
+	answer, err := capacity.Search(ctx, p, capacityArm(p.Arm), prober{probing, d}, capacity.Journal(d.JournalFile()), func(e capacity.Event) {
+		watch.Progress.Note(probeLine(e))
+	})
+	watch.Close()
+	interrupted := errors.Is(err, runner.ErrInterrupted) || errors.Is(err, context.Canceled)
+	status, reason := "complete", ""
+	switch {
+	case interrupted:
+		status = "interrupted"
+	case err != nil:
+		status, reason = "incomplete", err.Error()
+	}
+	if closing := probing.Close(status, reason); closing != nil {
+		return errors.Join(err, closing)
+	}
+	switch {
+	case answer == nil && interrupted:
+		return withCode(exitInterrupted, errors.New("interrupted before anything was measured"))
+	case answer == nil:
+		return withCode(exitIncomplete, err)
+	}
+	if err := a.answer(dir, answer, o); err != nil {
+		return err
+	}
+	switch {
+	case interrupted:
+		fmt.Fprintf(a.stderr, "assay: interrupted; what was measured is in %s; the same command with --out and --resume goes on\n", dir)
+		return silentError{exitInterrupted}
+	case err != nil:
+		return withCode(exitIncomplete, err)
+	case o.strict && answer.Validity == "invalid":
+		return withCode(exitIncomplete, errors.New("the search is invalid: "+strings.Join(answer.Reasons, "; ")))
+	}
+	return nil
+}
+
+// answer saves the run's report and prints the search's answer.
+func (a *app) answer(dir string, c *results.Capacity, o engineOptions) error {
+	rep, err := analysis.Analyze(dir)
+	if err != nil {
+		return err
+	}
+	if err := saveReport(dir, rep); err != nil {
+		return err
+	}
+	if o.json {
+		enc := json.NewEncoder(a.stdout)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(c)
+	}
+	return report.Text(a.stdout, rep, report.Options{Color: color(a.stdout), Width: terminalWidth(a.stdout), Dir: dir})
+}
+
+// capacitySpec is the run that a search makes of the flags: one arm, whose load stands for those of the probes.
+func capacitySpec(b plan.Bench, budget time.Duration) (*results.Spec, error) {
+	length := b.Duration
+	b.Scenarios, b.Rates, b.Duration = []string{string(plan.Server)}, []string{"1/s"}, 0
+	e, err := b.Experiment()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := e.Resolve(plan.Host{Cores: usableCores()})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(spec.Arms) != 1:
+		return nil, fmt.Errorf("a search measures one arm, and this would be %d; give one model, provider, batch, thread count and concurrency", len(spec.Arms))
+	case len(spec.SLOs) == 0:
+		return nil, errors.New("no objective given; say what must hold, as in --slo p99=20ms")
+	case strings.HasPrefix(spec.Loads[0].Arrivals, "trace:"):
+		return nil, errors.New("--arrivals: a trace has its own rate, and a search changes it; use poisson, constant or gamma:SHAPE")
+	}
+	if err := sendable(spec); err != nil {
+		return nil, err
+	}
+	latency := false
+	for i := range spec.SLOs {
+		spec.SLOs[i].Load = ""
+		latency = latency || spec.SLOs[i].Metric != results.ErrorShare
+	}
+	if !latency {
+		return nil, errors.New("--slo: a search needs an objective on latency, such as p99=20ms; failures alone do not set a rate")
+	}
+	spec.Capacity = &results.CapacityPlan{Objectives: spec.SLOs, Servers: max(1, spec.Loads[0].Concurrency), Arrivals: spec.Loads[0].Arrivals,
+		Seed: spec.Seed, Budget: budget, Warmup: spec.Warmup, Length: length, Arm: spec.Arms[0]}
+	spec.SLOs = nil
+	return spec, nil
+}
+
+// capacityArm is an arm's name without its load.
+func capacityArm(arm results.Arm) string { return strings.TrimSuffix(arm.Name, "."+arm.Load) }
+
+// prober sends the search's probes as trials of a run.
+type prober struct {
+	*runner.Probing
+	dir results.Dir
+}
+
+// Probe implements capacity.Prober. A trial that did not end well ends the search.
+func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples, string, error) {
+	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: p.Record().Resolved.Capacity.Arrivals,
+		Rate: r.Rate, Concurrency: r.Servers, Duration: r.Length}
+	switch r.Kind {
+	case results.ProbeClosed:
+		l = results.Load{Name: fmt.Sprintf("concurrency-%d", r.Servers), Scenario: string(plan.Concurrency), Concurrency: r.Servers, Duration: r.Length}
+		if r.Index > 0 {
+			l.Name += "-long"
+		}
+	case results.ProbeExtend:
+		l.Name += "-long"
+	case results.ProbeConfirm:
+		l.Name += fmt.Sprintf("-round%d", capacity.Round(r.Block))
+	}
+	t, err := p.Trial(ctx, r.Block, l, r.Warmup, r.Seed, r.Seed+uint64(r.Index)<<32)
+	if err != nil {
+		return capacity.Samples{}, "", err
+	}
+	if t.Status != results.TrialOK {
+		return capacity.Samples{}, "", fmt.Errorf("the probe at %s/s ended as %s: %s", results.RateLabel(r.Rate), t.Status, t.Reason)
+	}
+	r.Arm = t.Arm
+	s, err := p.Load(r.Probe)
+	return s, t.Arm, err
+}
+
+// Load implements capacity.Prober.
+func (p prober) Load(probe results.Probe) (capacity.Samples, error) {
+	return analysis.ProbeSamples(p.dir, probe)
+}
+
+// quietTrials lets the search speak for its trials; live metrics still see them.
+type quietTrials struct{ *watch }
+
+// TrialEnds keeps trials' own lines away.
+func (q quietTrials) TrialEnds(_ int, _ results.Arm, t *results.Trial) {
+	if q.Metrics != nil {
+		q.Metrics.TrialEnds(t)
+	}
+}
+
+// probeLine says in a line what a probe is about to do, or what came of it.
+func probeLine(e capacity.Event) string {
+	p := e.Probe
+	what := map[string]string{results.ProbeClosed: "closed loop", results.ProbeSearch: "search", results.ProbeExtend: "search, longer", results.ProbeConfirm: "confirm"}[p.Kind]
+	if p.Rate > 0 {
+		what += " " + results.RateLabel(p.Rate) + "/s"
+	}
+	line := fmt.Sprintf("probe %d, %s", p.Index+1, what)
+	if e.Begins {
+		line += fmt.Sprintf(" for %v", p.Length.Round(100*time.Millisecond))
+	} else if p.Verdict != "" {
+		line += ": " + p.Verdict + ": " + p.Reason
+	}
+	if e.Left > 0 {
+		line += fmt.Sprintf("; about %v of load left", e.Left.Round(time.Second))
+	}
+	return line
+}

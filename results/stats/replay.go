@@ -1,0 +1,274 @@
+package stats
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// Call is one measured call of a model: how long it kept its server, and in which situation it began.
+type Call struct {
+	Seconds float64
+	Busy    int  // other calls in progress when it began
+	Waited  bool // every server was busy when it was due
+	Failed  bool
+}
+
+// Replay predicts how many requests of a first-come first-served queue are late at any rate, from calls that were measured at some. It
+// sends a long known schedule through the recursion of Kiefer and Wolfowitz; each request takes the length of a call that was measured in the
+// same situation (as many other calls in progress, or after a wait), so that contention and the cost of waking up are kept. The arrivals are the
+// generator's own and known, so the chance in them is averaged out: what is left is that of the calls. It takes calls for independent of
+// one another beyond their situation; whoever uses it holds it against measured latencies.
+type Replay struct {
+	servers  int
+	arrivals []float64 // at one request a second, ascending
+	draws    []float32 // in [0, 1), one a request: equal for all rates, so that what is predicted rises with the rate
+	calls    *callTable
+	without  []*callTable // with a part of the calls left out
+	n        int
+}
+
+// replayParts is into how many parts calls are cut, in the order in which they were measured, to see how far the prediction depends on them.
+const replayParts = 20
+
+// leastInSituation is how many calls stand for a situation; where there are fewer, those of its neighbour do.
+const leastInSituation = 100
+
+// NewReplay takes calls in the order in which they were measured, arrivals at a rate of 1 and as many draws; neither slice is changed.
+func NewReplay(servers int, calls []Call, arrivals []float64, draws []float32) *Replay {
+	r := &Replay{servers: servers, arrivals: arrivals, draws: draws, n: len(calls)}
+	sorted := make([]orderedCall, len(calls))
+	for i, c := range calls {
+		sorted[i] = orderedCall{c, i * replayParts / len(calls)}
+	}
+	slices.SortFunc(sorted, func(a, b orderedCall) int { return cmp.Compare(a.Seconds, b.Seconds) })
+	r.calls = newCallTable(servers, sorted, -1)
+	for part := range replayParts {
+		r.without = append(r.without, newCallTable(servers, sorted, part))
+	}
+	return r
+}
+
+// orderedCall is a call with the part that it belongs to.
+type orderedCall struct {
+	Call
+	part int
+}
+
+// N is how many calls there are.
+func (r *Replay) N() int { return r.n }
+
+// callTable holds the lengths of calls by situation, ascending; a failed call's is negative. The last situation is that after a wait.
+type callTable struct{ bySituation [][]float64 }
+
+// newCallTable takes calls by ascending length and leaves one part out.
+func newCallTable(servers int, sorted []orderedCall, without int) *callTable {
+	t := &callTable{bySituation: make([][]float64, servers+1)}
+	for i := range sorted {
+		c := &sorted[i]
+		if c.part == without {
+			continue
+		}
+		situation := min(c.Busy, servers-1)
+		if c.Waited {
+			situation = servers
+		}
+		seconds := c.Seconds
+		if c.Failed {
+			seconds = -seconds
+		}
+		t.bySituation[situation] = append(t.bySituation[situation], seconds)
+	}
+	t.lend()
+	return t
+}
+
+// lend gives situations that were seen too seldom the calls of the nearest one that was not, the busier one first.
+func (t *callTable) lend() {
+	most, enough := 0, make([]bool, len(t.bySituation))
+	for i, lengths := range t.bySituation {
+		enough[i] = len(lengths) >= leastInSituation
+		if len(lengths) > len(t.bySituation[most]) {
+			most = i
+		}
+	}
+	enough[most] = true
+	for i := range t.bySituation {
+		for distance := 1; !enough[i] && distance < len(enough); distance++ {
+			for _, j := range []int{i + distance, i - distance} {
+				if j >= 0 && j < len(enough) && enough[j] {
+					t.bySituation[i] = t.bySituation[j]
+					distance = len(enough)
+					break
+				}
+			}
+		}
+	}
+}
+
+// Late is the predicted share of requests that take longer than each limit, or fail.
+type Late struct {
+	Share []float64 // of each limit
+	Noise []float64 // standard error that the length of the replayed schedule leaves, of each limit
+	Spans []float64 // variance of a share relative to that of independent requests: how many requests say as much as one independent one
+}
+
+// replayBatches is into how many parts a replayed schedule is cut to see how far its requests depend on one another.
+const replayBatches = 32
+
+// Late replays the first n arrivals at a rate in requests per second, or all of them where n is 0. limits are in seconds.
+func (r *Replay) Late(rate float64, limits []float64, n int) Late {
+	return r.late(r.calls, rate, limits, n)
+}
+
+func (r *Replay) late(t *callTable, rate float64, limits []float64, n int) Late {
+	if n == 0 || n > len(r.arrivals) {
+		n = len(r.arrivals)
+	}
+	counts := r.run(t, rate, limits, n)
+	size := float64(n / replayBatches)
+	out := Late{Share: make([]float64, len(limits)), Noise: make([]float64, len(limits)), Spans: make([]float64, len(limits))}
+	for k := range limits {
+		shares := make([]float64, 0, replayBatches-1)
+		for _, c := range counts[1:] { // the first part begins with an empty queue
+			shares = append(shares, float64(c[k])/size)
+		}
+		mean, sd := meanSD(shares)
+		out.Share[k], out.Noise[k], out.Spans[k] = mean, sd/math.Sqrt(float64(len(shares))), 1
+		if independent := mean * (1 - mean) / size; independent > 0 {
+			out.Spans[k] = max(1, sd*sd/independent)
+		}
+	}
+	return out
+}
+
+// run counts the late requests of each part of the schedule for each limit. Time is in mean gaps between arrivals.
+func (r *Replay) run(t *callTable, rate float64, limits []float64, n int) [replayBatches][]int {
+	var counts [replayBatches][]int
+	for b := range counts {
+		counts[b] = make([]int, len(limits))
+	}
+	scaled := make([]float64, len(limits))
+	for k, limit := range limits {
+		scaled[k] = limit * rate
+	}
+	free := make([]float64, r.servers)
+	size := n / replayBatches
+	for i := range size * replayBatches {
+		at := r.arrivals[i]
+		first, busy := 0, 0
+		for s, f := range free {
+			if f < free[first] {
+				first = s
+			}
+			if f > at {
+				busy++
+			}
+		}
+		lengths := t.bySituation[busy] // every server busy is the situation after a wait
+		length := lengths[int(float64(r.draws[i])*float64(len(lengths)))]
+		free[first] = max(at, free[first]) + math.Abs(length)*rate
+		took, late := free[first]-at, counts[i/size]
+		for k := range scaled {
+			if took > scaled[k] || length < 0 {
+				late[k]++
+			}
+		}
+	}
+	return counts
+}
+
+// jackknife is the standard error of a figure from what it is without each part of the calls.
+func jackknife(without []float64) float64 {
+	mean, _ := meanSD(without)
+	sum := 0.0
+	for _, v := range without {
+		sum += (v - mean) * (v - mean)
+	}
+	g := float64(len(without))
+	return math.Sqrt((g - 1) / g * sum)
+}
+
+// Bounds are one-sided 99 % bounds of the share of requests above one limit at a rate: of the calls' chance and that of the replay, and
+// never narrower than as many independent requests as there are calls would allow. n arrivals are replayed; 0 stands for all.
+func (r *Replay) Bounds(rate, limit float64, n int) (share, low, high float64) {
+	limits := []float64{limit}
+	late := r.Late(rate, limits, n)
+	share = late.Share[0]
+	without := make([]float64, len(r.without))
+	for i, t := range r.without {
+		without[i] = r.late(t, rate, limits, n).Share[0]
+	}
+	t := StudentT(0.99, replayParts-1)
+	half := t * math.Hypot(jackknife(without), late.Noise[0])
+	binomialLow, binomialHigh := clopperPearson(share*float64(r.n), float64(r.n), 0.01)
+	return share, max(0, min(share-half, binomialLow)), max(share+half, binomialHigh)
+}
+
+// Highest is the highest rate, between two, at which the share of requests above the limit is at most allowed.
+type Highest struct {
+	Rate      float64
+	Low, High float64 // one-sided 99 % bounds
+}
+
+// Highest searches it. It is low where even that rate is too high, and high where that is not too high; both bounds are then open on that side.
+func (r *Replay) Highest(limit, allowed, low, high float64) Highest {
+	limits := []float64{limit}
+	late := func(t *callTable, rate float64, n int) float64 { return r.late(t, rate, limits, n).Share[0] }
+	find := func(low, high, precision float64, n int) float64 {
+		return greatest(low, high, precision, func(rate float64) bool { return late(r.calls, rate, n) <= allowed })
+	}
+	const coarse, fine = 1 << 17, 1 << 20 // arrivals: the whole of them is for the last step
+	h := Highest{Rate: find(low, high, 1e-2, coarse)}
+	h.Rate = find(max(low, h.Rate*0.9), min(high, h.Rate*1.1), 1e-3, fine)
+	const step = 0.02
+	slope := (late(r.calls, h.Rate*(1+step), fine) - late(r.calls, h.Rate*(1-step), fine)) / (2 * step)
+	if !(slope > 0) {
+		h.Low, h.High = low, high
+		return h
+	}
+	// What the share is uncertain by is carried over to the rate by its slope.
+	without := make([]float64, len(r.without))
+	for i, t := range r.without {
+		without[i] = late(t, h.Rate, fine)
+	}
+	all := r.Late(h.Rate, limits, 0)
+	half := StudentT(0.99, replayParts-1) * math.Hypot(jackknife(without), all.Noise[0]) / slope
+	if low < h.Rate && h.Rate < high {
+		h.Rate *= math.Exp(min(max((allowed-all.Share[0])/slope, -step), step))
+	}
+	h.Low, h.High = h.Rate*math.Exp(-half), h.Rate*math.Exp(half)
+	return h
+}
+
+// greatest returns the highest value between two, to a relative precision, of which ok says yes; low where none is.
+func greatest(low, high, precision float64, ok func(float64) bool) float64 {
+	if !ok(low) {
+		return low
+	}
+	if ok(high) {
+		return high
+	}
+	for high/low > 1+precision {
+		if mid := math.Sqrt(low * high); ok(mid) {
+			low = mid
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// clopperPearson bounds a share of which count of n were seen, one-sided at level alpha each.
+func clopperPearson(count, n, alpha float64) (low, high float64) {
+	high = 1
+	if count > 0 {
+		low = mathext.InvRegIncBeta(count, n-count+1, alpha)
+	}
+	if count < n {
+		high = mathext.InvRegIncBeta(count+1, n-count, 1-alpha)
+	}
+	return low, high
+}

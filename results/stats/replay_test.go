@@ -1,0 +1,106 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// replayOf measures calls on a simulated queue of exponential services and returns their replay.
+func replayOf(rng *rand.Rand, servers, n int, rate, mu float64, arrivals int) *Replay {
+	free := make([]float64, servers)
+	calls := make([]Call, n)
+	at := 0.0
+	for i := range calls {
+		at += rng.ExpFloat64() / rate
+		first, busy := 0, 0
+		for s, f := range free {
+			if f < free[first] {
+				first = s
+			}
+			if f > at {
+				busy++
+			}
+		}
+		calls[i] = Call{Seconds: rng.ExpFloat64() / mu, Busy: busy, Waited: busy == servers}
+		free[first] = max(at, free[first]) + calls[i].Seconds
+	}
+	unit, draws := make([]float64, arrivals), make([]float32, arrivals)
+	sum := 0.0
+	for i := range unit {
+		sum += rng.ExpFloat64()
+		unit[i], draws[i] = sum, rng.Float32()
+	}
+	return NewReplay(servers, calls, unit, draws)
+}
+
+// TestReplayFindsTheClosedForm measures calls at one rate and asks for the highest of M/M/1 and M/M/4 that keeps a p99: what it says must
+// hold the closed form within its bounds nearly always, and its bounds must be of use.
+func TestReplayFindsTheClosedForm(t *testing.T) {
+	seeds := 2
+	if long() {
+		seeds = 200
+	}
+	for _, c := range []struct {
+		name            string
+		servers, calls  int
+		mu, rate, limit float64
+		want            float64
+	}{
+		{"M/M/1", 1, 40_000, 1000, 700, 0.02, 769.74},
+		{"M/M/4", 4, 120_000, 50, 115, 0.1, 121.246},
+	} {
+		widest := 0.0
+		missed := share(seeds, 11, func(rng *rand.Rand) bool {
+			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, 1<<21).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
+			widest = max(widest, h.High/h.Low-1)
+			t.Logf("%s %.2f [%.2f, %.2f]", c.name, h.Rate, h.Low, h.High)
+			return c.want < h.Low || c.want > h.High
+		})
+		if missed > 0.05 || widest > 0.12 {
+			t.Errorf("%s: the bounds missed %.1f in %.1f %% of runs; widest %.1f %%", c.name, c.want, 100*missed, 100*widest)
+		}
+	}
+}
+
+func TestReplayBoundsFewCalls(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	r := replayOf(rng, 1, 300, 10, 1000, 1<<16)
+	if share, low, high := r.Bounds(10, 0.1, 0); share > 0.001 || low != 0 || high < 0.0149 || high > 0.02 {
+		t.Errorf("%v [%v, %v]: 300 calls none of which is late allow 1.5 %%", share, low, high)
+	}
+	if _, low, _ := r.Bounds(990, 0.005, 0); low < 0.1 {
+		t.Errorf("at the edge of saturation at least %v are late", low)
+	}
+}
+
+// TestReplayKeepsSituations plants calls that take longer after an idle gap, and contention between two servers.
+func TestReplayKeepsSituations(t *testing.T) {
+	unit, draws := make([]float64, 1<<16), make([]float32, 1<<16)
+	rng := rand.New(rand.NewPCG(2, 2))
+	sum := 0.0
+	for i := range unit {
+		sum += rng.ExpFloat64()
+		unit[i], draws[i] = sum, rng.Float32()
+	}
+	var calls []Call
+	for range 1000 {
+		calls = append(calls, Call{Seconds: 0.003}, Call{Seconds: 0.001, Waited: true, Busy: 1})
+	}
+	late := NewReplay(1, calls, unit, draws).Late(1, []float64{0.002}, 0)
+	if late.Share[0] < 0.99 {
+		t.Errorf("at a low rate %v of requests are late, and each finds the server idle", late.Share[0])
+	}
+	calls = calls[:0]
+	for range 1000 {
+		calls = append(calls, Call{Seconds: 0.001}, Call{Seconds: 0.010, Busy: 1}, Call{Seconds: 0.010, Waited: true})
+	}
+	late = NewReplay(2, calls, unit, draws).Late(50, []float64{0.005}, 0)
+	if got, want := late.Share[0], 0.07; math.Abs(got-want) > 0.05 {
+		t.Errorf("%v of requests meet another one, want about %v", got, want)
+	}
+	calls[0].Failed = true
+	if late := NewReplay(2, calls[:1], unit, draws).Late(1, []float64{1}, 0); late.Share[0] < 0.99 {
+		t.Error("failed calls are not late")
+	}
+}
