@@ -179,7 +179,7 @@ func readValues(set, prefix string, infos []backend.ValueInfo) ([]tensor.Value, 
 	}
 	values := make([]tensor.Value, len(files))
 	for i, file := range files {
-		if values[i], err = readPB(file, infos[i].Kind); err != nil {
+		if values[i], err = tensor.ReadPB(file, infos[i].Kind); err != nil {
 			return nil, fmt.Errorf("read %s: %w", filepath.Base(file), err)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"assay/backend"
+	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
@@ -78,20 +79,17 @@ func (s *fakeSession) Run(_ context.Context, feeds []tensor.Value) ([]tensor.Val
 
 // pbTensor writes a tensor as a TensorProto with raw data.
 func pbTensor(t *tensor.Tensor) []byte {
-	var b []byte
-	for _, d := range t.Shape {
-		b = protowire.AppendTag(b, tensorDims, protowire.VarintType)
-		b = protowire.AppendVarint(b, uint64(d))
-	}
-	b = protowire.AppendTag(b, tensorType, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(t.DType))
+	p := &onnxpb.TensorProto{Dims: t.Shape, DataType: int32(t.DType), RawData: t.Data}
 	for _, s := range t.Strings {
-		b = protowire.AppendTag(b, tensorStrings, protowire.BytesType)
-		b = protowire.AppendString(b, s)
+		p.StringData = append(p.StringData, []byte(s))
 	}
-	if t.DType != tensor.String {
-		b = protowire.AppendTag(b, tensorRaw, protowire.BytesType)
-		b = protowire.AppendBytes(b, t.Data)
+	return marshal(p)
+}
+
+func marshal(m proto.Message) []byte {
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		panic(err)
 	}
 	return b
 }

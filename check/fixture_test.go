@@ -6,19 +6,26 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"assay/onnx/onnxpb"
+	"assay/tensor"
 )
 
 var update = flag.Bool("update", false, "write testdata/cases anew")
 
 // onnxModel writes a model of one node on vectors of two floats: y = op(x, x).
-func onnxModel(op string, opset int) []byte {
-	vector := func(name string) []byte { // ValueInfoProto: float32[2]
-		shape := message(1, message(1, 2))
-		return message(1, name, 2, message(1, message(1, 1, 2, shape)))
+func onnxModel(op string, opset int64) []byte {
+	vector := func(name string) *onnxpb.ValueInfoProto { // float32[2]
+		dim := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 2}}
+		of := &onnxpb.TypeProto_Tensor{ElemType: int32(tensor.Float32), Shape: &onnxpb.TensorShapeProto{Dim: []*onnxpb.TensorShapeProto_Dimension{dim}}}
+		return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: of}}}
 	}
-	node := message(1, "x", 1, "x", 2, "y", 4, op)
-	graph := message(1, node, 2, "g", 11, vector("x"), 12, vector("y"))
-	return message(1, 8, 7, graph, 8, message(1, "", 2, opset))
+	return marshal(&onnxpb.ModelProto{
+		IrVersion:   8,
+		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: opset}},
+		Graph: &onnxpb.GraphProto{Name: "g", Input: []*onnxpb.ValueInfoProto{vector("x")}, Output: []*onnxpb.ValueInfoProto{vector("y")},
+			Node: []*onnxpb.NodeProto{{OpType: op, Input: []string{"x", "x"}, Output: []string{"y"}}}},
+	})
 }
 
 // TestFixtures: the cases that the scripts of the command run are what is written here.

@@ -172,3 +172,16 @@ func inputNames(inputs []backend.ValueInfo) []string {
 	}
 	return names
 }
+
+// readSet reads input i, which is v, of test data set k.
+func (s *source) readSet(k, i int, v backend.ValueInfo) (tensor.Value, error) {
+	path := filepath.Join(s.sets[k].dir, fmt.Sprintf("input_%d.pb", i))
+	value, err := tensor.ReadPB(path, v.Kind)
+	if errors.Is(err, fs.ErrNotExist) {
+		return tensor.Value{}, fmt.Errorf("input %s: %s has no input_%d.pb", v.Name, s.sets[k].dir, i)
+	}
+	if err != nil {
+		return tensor.Value{}, fmt.Errorf("input %s: read %s: %w", v.Name, path, err)
+	}
+	return value, nil
+}

@@ -25,9 +25,9 @@ func tensorProto(t testing.TB, shape []int64, values ...float32) []byte {
 }
 
 func sequenceProto(tensors ...[]byte) []byte {
-	b := protowire.AppendVarint(protowire.AppendTag(nil, elementType, protowire.VarintType), elementTensor)
+	b := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), 1)
 	for _, t := range tensors {
-		b = protowire.AppendBytes(protowire.AppendTag(b, tensorValues, protowire.BytesType), t)
+		b = protowire.AppendBytes(protowire.AppendTag(b, 3, protowire.BytesType), t)
 	}
 	return b
 }
@@ -106,9 +106,9 @@ func TestSetMistakes(t *testing.T) {
 		"batch":     {tensorProto(t, []int64{1, 2}, 1, 2), 4, "test_data_set_0 input_0.pb: [1 2] has 1 examples in axis 0 of input x, and the batch is 4"},
 		"size":      {tensorProto(t, []int64{1, 3}, 1, 2, 3), 1, "test_data_set_0 input_0.pb: [1 3] does not fit input x"},
 		"cut short": {tensorProto(t, []int64{1, 2}, 1, 2)[:6], 1, "input x: read "},
-		"too few":   {tensorProto(t, []int64{1, 2}, 1), 1, "4 bytes of data for float32 [1 2], which takes 8"},
+		"too few":   {tensorProto(t, []int64{1, 2}, 1), 1, "4 bytes for float32 [1 2], which takes 8"},
 		"type":      {ints, 1, "test_data_set_0 input_0.pb is int64[1,2], and input x is float32[n 2]"},
-		"external":  {external, 1, "its data stands in another file"},
+		"external":  {external, 1, "external data is not supported here"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Feeds(x, results.Input{Data: writeSets(t, map[string][]byte{"input_0.pb": c.file})}, c.batch, 1, noHint)
@@ -121,19 +121,4 @@ func TestSetMistakes(t *testing.T) {
 	if _, _, err := Feeds(x, results.Input{Data: dir}, 1, 1, noHint); err == nil || !strings.Contains(err.Error(), "has no input_0.pb") {
 		t.Errorf("err = %v", err)
 	}
-}
-
-func FuzzDecodeValue(f *testing.F) {
-	f.Add(tensorProto(f, []int64{2}, 1, 2), 0)
-	f.Add(sequenceProto(tensorProto(f, []int64{1}, 5)), 1)
-	f.Add(sequenceProto(), 3)
-	f.Fuzz(func(t *testing.T, b []byte, kind int) {
-		v, err := decodeValue(b, tensor.Kind(kind))
-		if err != nil || v.Tensor == nil {
-			return
-		}
-		if n, err := tensor.ByteSize(v.Tensor.DType, v.Tensor.Shape); err != nil || v.Tensor.DType != tensor.String && int64(len(v.Tensor.Data)) != n {
-			t.Errorf("%v with %d bytes, %v", v.Tensor.Shape, len(v.Tensor.Data), err)
-		}
-	})
 }

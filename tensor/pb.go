@@ -1,51 +1,51 @@
-package check
+package tensor
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"os"
+	"unicode"
 
 	"google.golang.org/protobuf/encoding/protowire"
-
-	"assay/tensor"
 )
 
-// readPB reads a value of a data set. A file does not say whether it holds a TensorProto, a SequenceProto or an
-// OptionalProto, and their fields overlap: kind, which the model's own type gives, decides.
-func readPB(path string, kind tensor.Kind) (tensor.Value, error) {
+// ReadPB reads the file of one input or output of a test data set. A file does not say whether it holds a TensorProto, a SequenceProto or
+// an OptionalProto, and their fields overlap: kind, which the model's own type gives, decides.
+func ReadPB(path string, kind Kind) (Value, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return tensor.Value{}, err
+		return Value{}, err
 	}
-	return parseValue(b, kind)
+	return ParsePB(b, kind)
 }
 
-// parseValue decodes a value. An optional's content has the kind of the content, so a file that cannot be of that kind
-// is read as an optional.
-func parseValue(b []byte, kind tensor.Kind) (tensor.Value, error) {
-	var v tensor.Value
+// ParsePB decodes what such a file holds; its data may alias b. An optional's content has the kind of the content, so a file that cannot
+// be of that kind is read as an optional.
+func ParsePB(b []byte, kind Kind) (Value, error) {
+	var v Value
 	var err error
 	switch kind {
-	case tensor.KindTensor:
-		var t *tensor.Tensor
+	case KindTensor:
+		var t *Tensor
 		if t, err = parseTensor(b); err == nil {
-			return tensor.Of(t), nil
+			return Of(t), nil
 		}
-	case tensor.KindSequence:
+	case KindSequence:
 		if v, err = parseSequence(b); err == nil {
 			return v, nil
 		}
-	case tensor.KindMap:
-		return tensor.Value{}, errors.New("map values in .pb files are not supported")
+	case KindMap:
+		return Value{}, errors.New("map values in .pb files are not supported")
 	}
-	if v, optionalErr := parseOptional(b); optionalErr == nil {
+	if v, optionalErr := parseOptional(b, kind == KindOptional); optionalErr == nil {
 		return v, nil
 	} else if err == nil {
 		err = optionalErr
 	}
-	return tensor.Value{}, err
+	return Value{}, err
 }
 
 // fields calls f with each field of a message: v is the number of a varint or fixed field, b the bytes of the others.
@@ -96,7 +96,7 @@ const (
 
 // wireTensor is a TensorProto as it is written: one of the typed lists, or raw bytes.
 type wireTensor struct {
-	dtype   tensor.DType
+	dtype   DType
 	shape   []int64
 	floats  []byte // packed, 4 bytes each
 	doubles []byte // packed, 8 bytes each
@@ -105,21 +105,21 @@ type wireTensor struct {
 	raw     []byte
 }
 
-func parseTensor(msg []byte) (*tensor.Tensor, error) {
+func parseTensor(msg []byte) (*Tensor, error) {
 	var w wireTensor
 	if err := fields(msg, w.field); err != nil {
 		return nil, fmt.Errorf("tensor: %w", err)
 	}
-	t := &tensor.Tensor{DType: w.dtype, Shape: w.shape}
-	size, err := tensor.ByteSize(w.dtype, w.shape)
+	t := &Tensor{DType: w.dtype, Shape: w.shape}
+	size, err := ByteSize(w.dtype, w.shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: %w", err)
 	}
-	count, err := tensor.Count(w.shape)
+	count, err := Count(w.shape)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: %w", err)
 	}
-	if w.dtype == tensor.String {
+	if w.dtype == String {
 		if int64(len(w.strings)) != count {
 			return nil, fmt.Errorf("tensor: %d strings for shape %v", len(w.strings), w.shape)
 		}
@@ -145,7 +145,7 @@ func (w *wireTensor) field(num protowire.Number, v uint64, b []byte) error {
 		}
 		return err
 	case tensorType:
-		w.dtype = tensor.DType(v)
+		w.dtype = DType(v)
 	case tensorFloats:
 		w.floats = appendFixed(w.floats, v, b, 4)
 	case tensorDoubles:
@@ -215,8 +215,8 @@ func (w *wireTensor) data() []byte {
 	return data
 }
 
-func parseSequence(msg []byte) (tensor.Value, error) {
-	v := tensor.Value{Kind: tensor.KindSequence, Items: []tensor.Value{}}
+func parseSequence(msg []byte) (Value, error) {
+	v := Value{Kind: KindSequence, Items: []Value{}}
 	elem := uint64(math.MaxUint64)
 	err := fields(msg, func(num protowire.Number, n uint64, b []byte) error {
 		switch num {
@@ -227,33 +227,35 @@ func parseSequence(msg []byte) (tensor.Value, error) {
 			if err != nil {
 				return fmt.Errorf("item %d: %w", len(v.Items), err)
 			}
-			v.Items = append(v.Items, tensor.Of(t))
+			v.Items = append(v.Items, Of(t))
 		}
 		return nil
 	})
 	if err != nil {
-		return tensor.Value{}, fmt.Errorf("sequence: %w", err)
+		return Value{}, fmt.Errorf("sequence: %w", err)
 	}
 	if elem != elemTensor {
-		return tensor.Value{}, fmt.Errorf("sequence: elements of kind %d are not supported", elem)
+		return Value{}, fmt.Errorf("sequence: elements of kind %d are not supported", elem)
 	}
 	return v, nil
 }
 
-func parseOptional(msg []byte) (tensor.Value, error) {
-	v := tensor.Value{Kind: tensor.KindOptional}
-	named, typed := false, false // a tensor without data has a type too; an empty optional is known by both
+// parseOptional reads an optional. One without content is known by its type where the model says that the value is an optional, else by
+// type and name: a tensor cut short has a type too, and its packed dimensions stand where the name does.
+func parseOptional(msg []byte, known bool) (Value, error) {
+	v := Value{Kind: KindOptional}
+	named, typed := known, false
 	err := fields(msg, func(num protowire.Number, _ uint64, b []byte) error {
 		var err error
 		switch num {
 		case valueName:
-			named = b != nil
+			named = named || b != nil && !bytes.ContainsFunc(b, unicode.IsControl)
 		case valueElemType:
 			typed = true
 		case valueTensors:
-			var t *tensor.Tensor
+			var t *Tensor
 			t, err = parseTensor(b)
-			v = tensor.Of(t)
+			v = Of(t)
 		case valueSequences:
 			v, err = parseSequence(b)
 		default:
@@ -261,11 +263,11 @@ func parseOptional(msg []byte) (tensor.Value, error) {
 		}
 		return err
 	})
-	if err == nil && v.Kind == tensor.KindOptional && !(named && typed) {
+	if err == nil && v.Kind == KindOptional && !(named && typed) {
 		err = errors.New("it does not say what it holds")
 	}
 	if err != nil {
-		return tensor.Value{}, fmt.Errorf("optional: %w", err)
+		return Value{}, fmt.Errorf("optional: %w", err)
 	}
 	return v, nil
 }
