@@ -15,6 +15,18 @@ import (
 // ErrNewer marks a file whose schema this program does not know yet.
 var ErrNewer = errors.New("written by a newer assay")
 
+// ErrDamaged marks a file that is not what was written there.
+var ErrDamaged = errors.New("the file is damaged")
+
+// damaged says of a trial's file how to get it back; others cannot be measured again.
+func damaged(path string, err error) error {
+	remedy := ""
+	if filepath.Base(filepath.Dir(path)) == "trials" {
+		remedy = "; delete that trial's .json, and --resume measures it again"
+	}
+	return fmt.Errorf("read %s: %w (%w)%s", path, ErrDamaged, err, remedy)
+}
+
 // Dir is the directory of one run. Its methods only build names and read or write files; it holds no state.
 type Dir string
 
@@ -131,7 +143,7 @@ func writeJSON(path string, v any) error {
 	})
 }
 
-// readJSON reads a file whose `schema` must be want: NAME/VERSION, a greater version wraps ErrNewer.
+// readJSON reads a file whose `schema` must be want: NAME/VERSION. Another version wraps ErrNewer, anything else ErrDamaged.
 func readJSON(path, want string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -141,17 +153,17 @@ func readJSON(path, want string, v any) error {
 		Schema string `json:"schema"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return fmt.Errorf("read %s: not JSON: %w", path, err)
+		return damaged(path, err)
 	}
 	if head.Schema != want {
 		name, _, _ := strings.Cut(want, "/")
 		if got, _, ok := strings.Cut(head.Schema, "/"); ok && got == name {
 			return fmt.Errorf("read %s: its schema is %s, this program knows %s: %w", path, head.Schema, want, ErrNewer)
 		}
-		return fmt.Errorf("read %s: its schema is %q, not %q", path, head.Schema, want)
+		return damaged(path, fmt.Errorf("its schema is %q, not %q", head.Schema, want))
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return damaged(path, err)
 	}
 	return nil
 }

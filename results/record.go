@@ -14,11 +14,14 @@ const (
 
 // Run is run.json: what was asked, what it became, where it ran.
 type Run struct {
-	Schema      string          `json:"schema"`
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Started     time.Time       `json:"started"`
-	Ended       *time.Time      `json:"ended,omitempty"`
+	Schema  string     `json:"schema"`
+	ID      string     `json:"id"`
+	Name    string     `json:"name"`
+	Started time.Time  `json:"started"`
+	Ended   *time.Time `json:"ended,omitempty"`
+	// Resumed is when the last session of a run that was taken up again began, and BusySeconds how long the sessions before it worked.
+	Resumed     *time.Time      `json:"resumed,omitempty"`
+	BusySeconds float64         `json:"busy_seconds,omitempty"`
 	Command     string          `json:"command"`
 	Assay       string          `json:"assay"`
 	Status      string          `json:"status"` // running, complete, incomplete, interrupted
@@ -29,6 +32,19 @@ type Run struct {
 	Pilots      []Pilot         `json:"pilots,omitempty"`
 	// Nodes tells for each variant and provider ("VARIANT PROVIDER OPTIONS") where nodes run, as found before the first trial.
 	Nodes map[string]*Nodes `json:"nodes,omitempty"`
+}
+
+// Session is when the run's last session began.
+func (r *Run) Session() time.Time {
+	if r.Resumed != nil {
+		return *r.Resumed
+	}
+	return r.Started
+}
+
+// Seconds is how long the run was worked on up to an instant of its last session: the time between its sessions does not count.
+func (r *Run) Seconds(until time.Time) float64 {
+	return r.BusySeconds + max(0, until.Sub(r.Session()).Seconds())
 }
 
 // Nodes counts the nodes that ran, by provider, and those that ran on another provider than the one asked for, by operator type.

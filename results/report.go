@@ -21,17 +21,18 @@ type Report struct {
 
 // RunSummary identifies the run.
 type RunSummary struct {
-	ID         string    `json:"id"`
-	Name       string    `json:"name"`
-	Hypothesis string    `json:"hypothesis,omitempty"`
-	Started    time.Time `json:"started"`
-	Seconds    float64   `json:"seconds"`
-	Command    string    `json:"command"`
-	Seed       uint64    `json:"seed"`
-	Assay      string    `json:"assay"`
-	Status     string    `json:"status"`
-	Blocks     int       `json:"blocks"` // complete ones
-	Planned    int       `json:"blocks_planned"`
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Hypothesis string     `json:"hypothesis,omitempty"`
+	Started    time.Time  `json:"started"`
+	Ended      *time.Time `json:"ended,omitempty"` // absent while the run lasts, and after a kill
+	Seconds    float64    `json:"seconds"`         // that it was worked on: the time between sessions of a resumed run does not count
+	Command    string     `json:"command"`
+	Seed       uint64     `json:"seed"`
+	Assay      string     `json:"assay"`
+	Status     string     `json:"status"`
+	Blocks     int        `json:"blocks"` // complete ones
+	Planned    int        `json:"blocks_planned"`
 }
 
 // Decision is the answer to the question that Assay exists for.

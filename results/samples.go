@@ -83,11 +83,11 @@ func ScanRequests(path string, visit func([]Request) error) error {
 	}
 	file, err := parquet.OpenFile(f, info.Size())
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return damaged(path, err)
 	}
 	columns, err := requestColumns(file.Schema())
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return damaged(path, err)
 	}
 	var requests []Request
 	for _, group := range file.RowGroups() {
@@ -98,7 +98,7 @@ func ScanRequests(path string, visit func([]Request) error) error {
 		requests = requests[:n]
 		for i, c := range columns {
 			if err := readColumn(group.ColumnChunks()[i], requests, c); err != nil {
-				return fmt.Errorf("read %s: %w", path, err)
+				return damaged(path, err)
 			}
 		}
 		if err := visit(requests); err != nil {

@@ -81,7 +81,7 @@ func TestReadRunRefusals(t *testing.T) {
 	for content, want := range map[string]string{
 		`{"schema":"assay.run/2"}`:    "written by a newer assay",
 		`{"schema":"assay.report/1"}`: `not "assay.run/1"`,
-		`garbage`:                     "not JSON",
+		`garbage`:                     "the file is damaged",
 	} {
 		if err := os.WriteFile(dir.RunFile(), []byte(content), 0o644); err != nil {
 			t.Fatal(err)

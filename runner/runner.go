@@ -137,8 +137,34 @@ func (r *run) begin(ctx context.Context) error {
 			return usage("variant %s: %s is not the file that the run began with; choose another --out", v.Name, v.Model)
 		}
 	}
+	if err := r.takeUp(); err != nil {
+		return err
+	}
 	r.library, err = r.findLibrary()
 	return err
+}
+
+// takeUp closes the books on the sessions before this one. One that was killed has no end: its last trial's stands for it.
+func (r *run) takeUp() error {
+	end := r.Run.Ended
+	if end == nil {
+		trials, err := r.dir.ReadTrials()
+		if err != nil {
+			return &UsageError{err}
+		}
+		end = &r.Run.Started
+		for _, t := range trials {
+			if n := len(t.Phases); n > 0 {
+				if at := t.Started.Add(time.Duration(t.Phases[n-1].EndNS - t.Phases[0].StartNS)); at.After(*end) {
+					end = &at
+				}
+			}
+		}
+	}
+	now := time.Now().UTC()
+	r.Run.BusySeconds = r.Run.Seconds(*end)
+	r.Run.Resumed, r.Run.Ended = &now, nil
+	return nil
 }
 
 // asked is the text of a plan, whatever the JSON around it looks like.
@@ -152,6 +178,9 @@ func asked(raw json.RawMessage) string {
 
 // trials runs what is missing, block by block.
 func (r *run) trials(ctx context.Context) error {
+	if r.Run.Status == "complete" {
+		return nil // a run that was taken up again without need stays as it is
+	}
 	r.Run.Status = "running"
 	if err := r.dir.WriteRun(&r.Run); err != nil {
 		return err
@@ -183,16 +212,23 @@ func (r *run) trials(ctx context.Context) error {
 		}
 	}
 	if incomplete > 0 {
-		return r.end("incomplete", fmt.Sprintf("%d trials failed", incomplete))
+		return r.end("incomplete", failedTrials(incomplete))
 	}
 	return r.end("complete", "")
+}
+
+func failedTrials(n int) string {
+	if n == 1 {
+		return "1 trial failed"
+	}
+	return fmt.Sprintf("%d trials failed", n)
 }
 
 // finished lists the trials that need not be run again. One that was interrupted is run again.
 func (r *run) finished() (map[string]bool, error) {
 	trials, err := r.dir.ReadTrials()
 	if err != nil {
-		return nil, err
+		return nil, &UsageError{err}
 	}
 	done := map[string]bool{}
 	for _, t := range trials {

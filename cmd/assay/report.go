@@ -62,13 +62,20 @@ func loadReport(runs, arg string) (dir string, rep *results.Report, err error) {
 		return "", nil, err
 	}
 	rep, err = analysis.Analyze(dir)
-	if errors.Is(err, results.ErrNewer) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return "", nil, usageError(err)
+	return dir, rep, unreadable(dir, err)
+}
+
+// unreadable sorts out why a run gave no report: what its files lack is the user's to mend.
+func unreadable(dir string, err error) error {
+	for _, cause := range []error{results.ErrNewer, results.ErrDamaged, fs.ErrNotExist, fs.ErrPermission} {
+		if errors.Is(err, cause) {
+			return usageError(err)
+		}
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("compute the report of %s: %w", dir, err)
+		return fmt.Errorf("compute the report of %s: %w", dir, err)
 	}
-	return dir, rep, nil
+	return nil
 }
 
 func writeReport(w io.Writer, rep *results.Report, format, dir string) error {

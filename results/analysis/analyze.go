@@ -89,7 +89,7 @@ func (a *analyzer) summary() results.RunSummary {
 	s := results.RunSummary{ID: a.run.ID, Name: a.run.Name, Hypothesis: a.spec.Hypothesis, Started: a.run.Started, Command: a.run.Command,
 		Seed: a.spec.Seed, Assay: a.run.Assay, Status: a.run.Status, Planned: a.spec.Blocks, Blocks: a.completeBlocks()}
 	if a.run.Ended != nil {
-		s.Seconds = a.run.Ended.Sub(a.run.Started).Seconds()
+		s.Seconds, s.Ended = a.run.Seconds(*a.run.Ended), a.run.Ended
 	}
 	return s
 }
@@ -157,7 +157,7 @@ func (a *analyzer) judgeRun() {
 			verdict = "invalid"
 		}
 	}
-	if len(a.trials) == 0 {
+	if a.measured() == 0 {
 		verdict = "invalid"
 		say("run.empty", "nothing was measured")
 	}
@@ -174,6 +174,14 @@ func (a *analyzer) judgeRun() {
 		a.report.Reasons = append(a.report.Reasons, code+": "+text)
 	}
 	a.report.Verdict = verdict
+}
+
+// measured counts the trials that gave figures.
+func (a *analyzer) measured() (n int) {
+	for _, d := range a.arms {
+		n += len(d.trials)
+	}
+	return n
 }
 
 // metricOf turns an interval into its place in the report.

@@ -99,6 +99,8 @@ func (a *analyzer) figureOf(arm *results.Arm) string {
 // ship chooses the fastest variant of which everything that counts is known and good.
 func (a *analyzer) ship(cs []*candidate) (ship *string, why string) {
 	switch {
+	case a.measured() == 0:
+		return nil, "nothing was measured"
 	case len(a.spec.Variants) == 1:
 		return nil, "one variant was measured, so there is nothing to choose between"
 	case a.report.Verdict == "invalid":
@@ -189,6 +191,9 @@ func (a *analyzer) conclusion(cs []*candidate, q *qualityData, d *results.Decisi
 	var s []string
 	if a.spec.Hypothesis != "" {
 		s = append(s, fmt.Sprintf("The hypothesis was: %s.", strings.TrimRight(a.spec.Hypothesis, ".")))
+	}
+	if a.measured() == 0 {
+		return strings.Join(append(s, "Nothing was measured, so nothing can be concluded."), " ")
 	}
 	machine := a.machine()
 	if len(cs) == 0 {

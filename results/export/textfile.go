@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -261,10 +260,10 @@ func (t *textfile) run(r *results.Report) {
 		success = success && g.Verdict != results.GateFail
 		t.set(gateStatus, status, t.model, g.Arm, g.Rule)
 	}
-	if r.Run.Started.IsZero() {
+	if r.Run.Ended == nil {
 		return
 	}
-	end := float64(r.Run.Started.Add(time.Duration(r.Run.Seconds*float64(time.Second))).UnixMilli()) / 1e3
+	end := float64(r.Run.Ended.UnixMilli()) / 1e3
 	t.set(duration, r.Run.Seconds, t.model)
 	t.set(lastCompletion, end, t.model)
 	if success {

@@ -34,7 +34,8 @@ func sample() *results.Report {
 				"throughput": m(1/latency, "1/s"), "cpu.per_inference": m(latency, "s"), "memory.host.peak": m(5e7, "B"), "size.bytes": {Value: 1e6, Unit: "B"},
 				"quality.accuracy": m(0.97, "ratio"), "energy.per_inference": {Value: 0.01, Unit: "J", Kind: "estimated"}}}
 	}
-	r := &results.Report{Verdict: "valid", Run: results.RunSummary{Name: "digits", Started: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Seconds: 61.5, Status: "complete"},
+	ended := time.Date(2026, 11, 23, 10, 1, 1, 5e8, time.UTC)
+	r := &results.Report{Verdict: "valid", Run: results.RunSummary{Name: "digits", Started: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), Ended: &ended, Seconds: 61.5, Status: "complete"},
 		Arms: []results.ArmReport{arm("fp32", 0.002), arm("int8", 0.001)},
 		Comparisons: []results.Comparison{
 			{Arm: "int8.cpu.b1.t1.interactive", Metric: "latency.p50", Ratio: ptr(0.5), Low: ptr(0.49), High: ptr(0.51)},

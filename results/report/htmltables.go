@@ -111,8 +111,8 @@ func trialsOf(a results.ArmReport, n *notes) (text string, refs []int) {
 	text = plural(a.Trials, "trial")
 	if a.TrialsFailed > 0 {
 		text = fmt.Sprintf("%d of %d trials", a.Trials, a.Trials+a.TrialsFailed)
-		for _, f := range a.Failures {
-			refs = append(refs, n.ref(printable(a.Name+": "+f)))
+		for _, f := range failures(a) {
+			refs = append(refs, n.ref(printable(f)))
 		}
 	}
 	if lost := lostRequests(a); lost != "" {
@@ -238,9 +238,9 @@ func htmlQualityOf(r *results.Report, l look) htmlQuality {
 		if f := info.Flips; len(f) > 0 {
 			q.Flips = append(q.Flips, flipRow{l.class(info.Variant), name, f["both_right"], f["only_baseline_right"], f["only_variant_right"], f["both_wrong"]})
 		}
-		for _, finding := range info.Findings {
-			q.Findings = append(q.Findings, name+": "+printable(finding))
-		}
+	}
+	for _, text := range findings(r) {
+		q.Findings = append(q.Findings, printable(text))
 	}
 	q.Slices = sliceTables(r.Quality, l)
 	return q

@@ -38,6 +38,13 @@ func Markdown(w io.Writer, r *results.Report) error {
 	if l := legend(r); l != "" {
 		line("%s\n", md(l))
 	}
+	if texts := findings(r); len(texts) > 0 {
+		line("### quality findings\n")
+		for _, t := range texts {
+			line("- %s", md(t))
+		}
+		line("")
+	}
 	markdownGates(&out, r.Gates)
 	if g := certificate(r); len(g.rows) > 0 {
 		markdownGrid(&out, g)

@@ -150,10 +150,38 @@ func trialsCell(a results.ArmReport, n *notes) cell {
 		return cell{text: fmt.Sprint(a.Trials)}
 	}
 	text := fmt.Sprintf("%d of %d", a.Trials, a.Trials+a.TrialsFailed)
+	return cell{text + n.marks(failures(a)), toneBad}
+}
+
+// failures are an arm's, those with the same cause as one.
+func failures(a results.ArmReport) (out []string) {
+	first, count := map[string]string{}, map[string]int{}
+	var causes []string
 	for _, f := range a.Failures {
-		text += " " + n.mark(a.Name+": "+f)
+		block, cause, _ := strings.Cut(f, ": ")
+		if count[cause]++; count[cause] == 1 {
+			first[cause] = block
+			causes = append(causes, cause)
+		}
 	}
-	return cell{text, toneBad}
+	for _, cause := range causes {
+		text := fmt.Sprintf("%s: %s: %s", a.Name, first[cause], cause)
+		if n := count[cause]; n > 1 {
+			text = fmt.Sprintf("%s: %d trials, the first %s: %s", a.Name, n, first[cause], cause)
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// findings are what the measurement of quality saw that no metric says.
+func findings(r *results.Report) (out []string) {
+	for _, info := range r.Quality {
+		for _, f := range info.Findings {
+			out = append(out, info.Variant+": "+f)
+		}
+	}
+	return out
 }
 
 // metricCell prints one estimate, or says that there is none and why. An estimate that was not measured stays out of the column.

@@ -63,6 +63,7 @@ func (p *textPage) body(r *results.Report) {
 		}
 	}
 	p.paragraph("", legend(r))
+	p.findings(findings(r))
 	p.gates(r.Gates)
 	if g := certificate(r); len(g.rows) > 0 {
 		p.grid(g)
@@ -212,6 +213,17 @@ func (p *textPage) table(g grid, columns []int) {
 			line = line[:len(line)-columnGap]
 		}
 		p.line("%s", strings.TrimRight(line, " "))
+	}
+}
+
+func (p *textPage) findings(texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%s", p.bold("quality findings"))
+	for _, t := range texts {
+		p.paragraph("  - ", t)
 	}
 }
 
