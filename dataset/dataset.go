@@ -290,10 +290,8 @@ func (r *Reader) Feed(lo int) ([]tensor.Value, error) {
 // fixedBatch is the batch that a model without a symbolic batch axis takes: the size that leads its first input of two dimensions or
 // more, 0 where the axis is open.
 func fixedBatch(inputs []backend.ValueInfo) int {
-	for _, v := range inputs {
-		if len(v.Dims) > 0 && v.Dims[0].Size < 0 {
-			return 0
-		}
+	if _, open := batchSymbol(inputs); open {
+		return 0
 	}
 	for _, v := range inputs {
 		if len(v.Dims) > 1 {

@@ -35,12 +35,7 @@ type shapes struct {
 // newShapes takes what was asked for and refuses names that the model does not have, and a batch that it cannot take.
 func newShapes(inputs []backend.ValueInfo, in results.Input, batch int) (*shapes, error) {
 	s := &shapes{inputs: inputs, batch: int64(batch), sizes: map[string]int64{}, by: map[string]string{}, whole: map[string][]int64{}}
-	for _, v := range inputs {
-		if len(v.Dims) > 0 && v.Dims[0].Size < 0 {
-			s.axis, s.has = v.Dims[0].Symbol, true
-			break
-		}
-	}
+	s.axis, s.has = batchSymbol(inputs)
 	if s.has && s.axis != "" {
 		s.sizes[s.axis], s.by[s.axis] = s.batch, "the batch"
 	}
@@ -67,6 +62,24 @@ func newShapes(inputs []backend.ValueInfo, in results.Input, batch int) (*shapes
 		s.whole[name] = in.Shapes[name]
 	}
 	return s, nil
+}
+
+// batchSymbol names the batch axis, and reports whether there is one: the symbolic dimension that leads the first input having one. Where
+// none leads an input, a dimension that is called batch is it wherever it stands.
+func batchSymbol(inputs []backend.ValueInfo) (symbol string, has bool) {
+	for _, v := range inputs {
+		if len(v.Dims) > 0 && v.Dims[0].Size < 0 {
+			return v.Dims[0].Symbol, true
+		}
+	}
+	for _, v := range inputs {
+		for _, d := range v.Dims {
+			if d.Size < 0 && symbolWords(d.Symbol).any("batch") {
+				return d.Symbol, true
+			}
+		}
+	}
+	return "", false
 }
 
 // checkFixed refuses a batch that a model without a symbolic batch axis cannot take. At batch 1 every model can be run as it is.

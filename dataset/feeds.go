@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"assay/backend"
+	"assay/onnx"
 	"assay/results"
 	"assay/tensor"
 )
@@ -23,8 +24,8 @@ const (
 	maxFeeds       = 1024
 )
 
-// Hint says how many rows the table has that an input of integers indexes, where the model shows it.
-type Hint = func(input string) (vocabulary int64, ok bool)
+// Hint says what a model's graph shows of the values that an input may hold.
+type Hint = func(input string) onnx.Hint
 
 // Feeds makes the inputs of requests: each feed holds a value for every input, in the order of inputs. Values named in in.Values come
 // first, then arrays of in.Data, and inputs that neither gives are generated from the model's own types and names. Without data there are
@@ -169,7 +170,7 @@ func (m *maker) fromArrays(v backend.ValueInfo, data *source) (*column, error) {
 
 // fromSets takes input number i of every test_data_set folder: each is a whole feed.
 func (m *maker) fromSets(v backend.ValueInfo, i int, data *source) (*column, error) {
-	c := &column{count: len(data.sets), how: fmt.Sprintf("%d test data sets of %s", len(data.sets), data.name)}
+	c := &column{count: len(data.sets), how: fmt.Sprintf("%s of %s", plural(len(data.sets), "test data set"), data.name)}
 	values := make([]tensor.Value, len(data.sets))
 	for k := range data.sets {
 		value, err := data.readSet(k, i, v)
@@ -231,11 +232,11 @@ func (m *maker) fromTensor(v backend.ValueInfo, t *tensor.Tensor, from string) (
 		c.at = func(int) (tensor.Value, error) { return tensor.Of(t), nil }
 	case wholeFeeds:
 		c.count = p.count
-		c.how += fmt.Sprintf(", %d whole feeds", p.count)
+		c.how += ", " + plural(p.count, "whole feed")
 		c.at = func(feed int) (tensor.Value, error) { return p.whole(t, feed) }
 	case rows:
 		c.count = max(1, p.count/int(m.batch))
-		c.how += fmt.Sprintf(", %d examples", p.count)
+		c.how += ", " + plural(p.count, "example")
 		c.at = func(feed int) (tensor.Value, error) { return p.rows(t, feed*int(m.batch), int(m.batch)) }
 	}
 	return c, nil
@@ -305,8 +306,8 @@ func memoryFor(v backend.ValueInfo, shape []int64) (int64, error) {
 
 // checkTensor refuses integers outside the vocabulary that the model shows.
 func (m *maker) checkTensor(v backend.ValueInfo, t *tensor.Tensor, from string) error {
-	vocabulary, ok := m.hint(v.Name)
-	if !ok || !t.DType.IsInt() {
+	vocabulary := m.hint(v.Name).Rows
+	if vocabulary == 0 || !t.DType.IsInt() {
 		return nil
 	}
 	for i := range t.Len() {
@@ -368,6 +369,13 @@ func (m *maker) count(columns []*column) (int, error) {
 		return columns[first].count, nil
 	}
 	return int(max(1, min(generatedFeeds, generatedBytes/max(1, total)))), nil
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func shapeText(d tensor.DType, shape []int64) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"assay/backend"
+	"assay/onnx"
 	"assay/results"
 	"assay/tensor"
 )
@@ -59,7 +60,7 @@ func infos(t testing.TB, texts ...string) []backend.ValueInfo {
 	return inputs
 }
 
-func noHint(string) (int64, bool) { return 0, false }
+func noHint(string) onnx.Hint { return onnx.Hint{} }
 
 // floats makes an array of consecutive numbers from 0.
 func floats(t testing.TB, shape ...int64) *tensor.Tensor { return numbers(t, tensor.Float32, shape...) }
@@ -185,7 +186,7 @@ func TestGeneratedValues(t *testing.T) {
 		}
 	}
 	all := func(x float64) func([]float64) bool { return within(x, x) }
-	hint := func(name string) (int64, bool) { return 100, name == "input_ids" }
+	hint := func(name string) onnx.Hint { return map[string]onnx.Hint{"input_ids": {Rows: 100}}[name] }
 	inputs := infos(t, "input_ids int64 b,seq", "attention_mask int32 b,seq", "encoder_mask float16 b,seq", "position_ids int64 b,seq", "token_type_ids int64 b,seq",
 		"labels int32 b", "image float32 b,3,8,8", "pixels uint8 b,8,8,3", "features float64 b,50", "sr int64", "input_lengths int32 b", "seqlens_k int32 b",
 		"total_sequence_length int32 1", "past_sequence_length int32", "use_cache_branch bool 1", "temperature float32", "score_threshold float32", "hidden bfloat16 b,200")
@@ -368,7 +369,7 @@ func TestFeedMistakes(t *testing.T) {
 	dir := t.TempDir()
 	writeNPY(t, filepath.Join(dir, "long.npy"), floats(t, 5, 2))
 	file := func(arrays map[string]*tensor.Tensor) results.Input { return results.Input{Data: writeNPZ(t, arrays)} }
-	hint := func(name string) (int64, bool) { return 10, name == "ids" }
+	hint := func(name string) onnx.Hint { return map[string]onnx.Hint{"ids": {Rows: 10}}[name] }
 	for name, c := range map[string]struct {
 		inputs []string
 		in     results.Input
@@ -470,4 +471,40 @@ func FuzzFeeds(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFeedsFollowUses: an input whose values decide whether the model runs at all holds some that its operator takes.
+func TestFeedsFollowUses(t *testing.T) {
+	hints := map[string]onnx.Hint{"shape": {Use: onnx.UseShape}, "k": {Use: onnx.UseOnes}, "sizes": {Use: onnx.UseSizes, Like: "x"}, "index": {Use: onnx.UseZeros},
+		"ends": {Use: onnx.UseEnds}, "axes": {Use: onnx.UseAxes}, "rate": {Use: onnx.UseHalf}, "least": {Use: onnx.UseBounds}}
+	inputs := infos(t, "x float32 n,3", "shape int64 3", "k int64 1", "sizes int64 2", "index int64 n,2", "ends int64 2", "axes int64 2", "rate float32", "least float32")
+	feeds, described, err := Feeds(inputs, results.Input{}, 2, 1, func(name string) onnx.Hint { return hints[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]float64{nil, {-1, 1, 1}, {1}, {2, 3}, {0, 0, 0, 0}, {math.MaxInt32, math.MaxInt32}, {0, 1}, {0.5}, {-1}} {
+		if got := asFloats(t, feeds[0][i]); want != nil && !cmp.Equal(got, want) {
+			t.Errorf("%s holds %v, want %v", inputs[i].Name, got, want)
+		}
+	}
+	if want := "generated: int64[3] a shape, -1 and ones, seed 1"; described["shape"] != want {
+		t.Errorf("%s, want %s", described["shape"], want)
+	}
+}
+
+// TestBatchAxisThatLeadsNoInput: a dimension called batch is the batch axis where none leads an input.
+func TestBatchAxisThatLeadsNoInput(t *testing.T) {
+	inputs := infos(t, "x float32 7,batch,8")
+	feeds, _, err := Feeds(inputs, results.Input{}, 4, 1, noHint)
+	if err != nil || feeds[0][0].Tensor.Shape[1] != 4 {
+		t.Fatalf("%v, %v", feeds, err)
+	}
+	_, _, err = Feeds(inputs, results.Input{Data: writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 7, 12, 8)})}, 1, 1, noHint)
+	if want := "has 12 examples in axis 1 of input x, and the batch is 1"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("err = %v, want %s", err, want)
+	}
+	feeds, _, err = Feeds(inputs, results.Input{Data: writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 5, 7, 2, 8)})}, 2, 1, noHint)
+	if err != nil || len(feeds) != 5 {
+		t.Errorf("%d whole feeds, %v", len(feeds), err)
+	}
 }

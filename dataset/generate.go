@@ -1,15 +1,12 @@
 package dataset
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"math/rand/v2"
 
-	"github.com/x448/float16"
-
 	"assay/backend"
+	"assay/onnx"
 	"assay/tensor"
 )
 
@@ -39,7 +36,7 @@ func generate(v backend.ValueInfo, s *shapes, shape []int64, seed uint64, number
 	}
 	h := fnv.New64a()
 	h.Write([]byte(v.Name))
-	f := chooseFiller(v, s, shape, rand.New(rand.NewPCG(seed, h.Sum64()+uint64(number))), hint)
+	f := chooseFiller(v, s, shape, rand.New(rand.NewPCG(seed, h.Sum64()+uint64(number))), hint(v.Name))
 	put, err := putter(v.DType)
 	if err != nil {
 		return nil, "", fmt.Errorf("input %s: %w; give it with --input or --data", v.Name, err)
@@ -50,10 +47,55 @@ func generate(v backend.ValueInfo, s *shapes, shape []int64, seed uint64, number
 	return t, f.kind, nil
 }
 
+// constant fills an input with one value.
+func constant(kind string, x float64) filler {
+	return filler{kind, func(int64) float64 { return x }}
+}
+
+// fillUse fills an input whose values decide whether the model runs at all with some that its operator takes.
+func fillUse(v backend.ValueInfo, s *shapes, hint onnx.Hint) (filler, bool) {
+	switch hint.Use {
+	case onnx.UseShape:
+		return filler{"a shape, -1 and ones", func(i int64) float64 {
+			if i == 0 {
+				return -1
+			}
+			return 1
+		}}, true
+	case onnx.UseOnes:
+		return constant("ones", 1), true
+	case onnx.UseZeros:
+		return constant("zeros", 0), true
+	case onnx.UseAxes:
+		return filler{"axes from 0", func(i int64) float64 { return float64(i) }}, true
+	case onnx.UseEnds:
+		return constant("the greatest end", float64(maxInt(v.DType))), true
+	case onnx.UseHalf:
+		return constant("the value 0.5", 0.5), true
+	case onnx.UseBounds:
+		return constant("the value -1", -1), true
+	case onnx.UseSizes:
+		like, err := inputNamed(s.inputs, hint.Like)
+		if err != nil {
+			return constant("ones", 1), true
+		}
+		sizes := s.shape(like)
+		return filler{"the sizes of " + like.Name, func(i int64) float64 {
+			if i < int64(len(sizes)) {
+				return float64(sizes[i])
+			}
+			return 1
+		}}, true
+	}
+	return filler{}, false
+}
+
 // chooseFiller decides what an input holds by its type and name.
-func chooseFiller(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand, hint Hint) filler {
+func chooseFiller(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand, hint onnx.Hint) filler {
 	words := symbolWords(v.Name)
-	constant := func(kind string, x float64) filler { return filler{kind, func(int64) float64 { return x }} }
+	if f, ok := fillUse(v, s, hint); ok {
+		return f
+	}
 	switch {
 	case words.any("mask"):
 		return constant("ones", 1)
@@ -71,11 +113,9 @@ func chooseFiller(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand,
 	return filler{"normal, mean 0 and deviation 1", func(int64) float64 { return rng.NormFloat64() }}
 }
 
-func chooseInts(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand, hint Hint) filler {
+func chooseInts(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand, hint onnx.Hint) filler {
 	words := symbolWords(v.Name)
-	constant := func(kind string, x int64) filler {
-		return filler{fmt.Sprintf("%s %d", kind, x), func(int64) float64 { return float64(x) }}
-	}
+	constant := func(kind string, x int64) filler { return constant(fmt.Sprintf("%s %d", kind, x), float64(x)) }
 	vector := len(shape) < 2
 	switch {
 	case isSampleRate(v):
@@ -96,8 +136,8 @@ func chooseInts(v backend.ValueInfo, s *shapes, shape []int64, rng *rand.Rand, h
 	case len(shape) == 4 && imageAxis(v) >= 0 && v.DType == tensor.Uint8:
 		return filler{"uniform in 0..255", func(int64) float64 { return float64(rng.IntN(256)) }}
 	}
-	vocabulary, known := hint(v.Name)
-	if !known || vocabulary < 1 {
+	vocabulary := hint.Rows
+	if vocabulary < 1 {
 		vocabulary = smallIDs
 	}
 	if limit := maxInt(v.DType); vocabulary > limit {
@@ -123,39 +163,6 @@ func (s *shapes) length() int64 {
 func maxInt(d tensor.DType) int64 {
 	bits := min(d.Bits(), 32)
 	return int64(1)<<(bits-1) - 1
-}
-
-// putter returns how element i of a type is written from a number.
-func putter(d tensor.DType) (func(data []byte, i int64, x float64), error) {
-	le := binary.LittleEndian
-	switch d {
-	case tensor.Float32:
-		return func(b []byte, i int64, x float64) { le.PutUint32(b[4*i:], math.Float32bits(float32(x))) }, nil
-	case tensor.Float64:
-		return func(b []byte, i int64, x float64) { le.PutUint64(b[8*i:], math.Float64bits(x)) }, nil
-	case tensor.Float16:
-		return func(b []byte, i int64, x float64) { le.PutUint16(b[2*i:], float16.Fromfloat32(float32(x)).Bits()) }, nil
-	case tensor.BFloat16:
-		return func(b []byte, i int64, x float64) { le.PutUint16(b[2*i:], toBFloat16(float32(x))) }, nil
-	case tensor.Int8, tensor.Uint8, tensor.Bool:
-		return func(b []byte, i int64, x float64) { b[i] = byte(int64(x)) }, nil
-	case tensor.Int16, tensor.Uint16:
-		return func(b []byte, i int64, x float64) { le.PutUint16(b[2*i:], uint16(int64(x))) }, nil
-	case tensor.Int32, tensor.Uint32:
-		return func(b []byte, i int64, x float64) { le.PutUint32(b[4*i:], uint32(int64(x))) }, nil
-	case tensor.Int64, tensor.Uint64:
-		return func(b []byte, i int64, x float64) { le.PutUint64(b[8*i:], uint64(int64(x))) }, nil
-	}
-	return nil, fmt.Errorf("values of type %s cannot be generated", d)
-}
-
-// toBFloat16 rounds to nearest, ties to even.
-func toBFloat16(x float32) uint16 {
-	bits := math.Float32bits(x)
-	if x != x {
-		return uint16(bits>>16) | 0x40
-	}
-	return uint16((bits + 0x7fff + bits>>16&1) >> 16)
 }
 
 // followsFromName reports whether an input's values follow from its name, the same for every example: masks, positions, sample rates and

@@ -68,7 +68,7 @@ func TestEveryPublishedModelTakesGeneratedInputs(t *testing.T) {
 					// It adds its causal mask across the batch, so it runs where the batch is 1 or equals the target's length.
 					in.Dims = map[string]int64{"target_tokens": int64(batch)}
 				}
-				feeds, described, err := dataset.Feeds(s.Inputs(), in, batch, 1, m.VocabularyHint)
+				feeds, described, err := dataset.Feeds(s.Inputs(), in, batch, 1, m.InputHint)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -113,7 +113,7 @@ func convertFor(v backend.ValueInfo, t *tensor.Tensor, from string) (out *tensor
 	if t.DType == v.DType {
 		return t, "", nil
 	}
-	if read, ok := floatReader(t.DType); ok && v.DType.IsFloat() && v.DType.Bits() <= 32 {
+	if read, ok := floatReader(t.DType); ok && v.DType.IsFloat() && v.DType.Bits() >= 16 && v.DType.Bits() <= 32 {
 		put, err := putter(v.DType)
 		if err == nil {
 			out, err = tensor.New(v.DType, t.Shape...)

@@ -249,22 +249,6 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-func TestVocabularyHint(t *testing.T) {
-	for _, file := range published(t) {
-		want := map[string]int64{"vespa_random_encoder.onnx": 10000, "tiny_gpt2_fp32.onnx": 1000}[filepath.Base(file)]
-		if want == 0 {
-			continue
-		}
-		m := open2(t, file)
-		if got, ok := m.VocabularyHint("input_ids"); !ok || got > want || got < 100 {
-			t.Errorf("%s: %d %v", file, got, ok)
-		}
-	}
-	if n, ok := open2(t, write(t, small())).VocabularyHint("X"); ok {
-		t.Errorf("a factor of a MatMul indexes a table of %d", n)
-	}
-}
-
 func TestSaveRefusesItsOwnFile(t *testing.T) {
 	m := open2(t, write(t, small()))
 	if err := m.Save(m.Path()); err == nil || !strings.Contains(err.Error(), "choose another") {

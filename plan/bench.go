@@ -204,7 +204,13 @@ func (r *benchReader) loads(b Bench) []Load {
 		l.Arrivals, l.Profile, l.Normalize, l.TimeScale = "", "", false, 0 // meant for the server load beside this one
 		loads = append(loads, variations(l, nil, concurrency)...)
 	}
-	return r.dropForeign(loads)
+	loads = r.dropForeign(loads)
+	for i, l := range loads {
+		if l.Scenario == Server && len(b.Rates) > 0 && l.Rate == (Rate{}) {
+			r.positions[fmt.Sprintf("load[%d].rate", i)] = position{} // it was given and could not be read, which has been said
+		}
+	}
+	return loads
 }
 
 // variations combines a load with every rate and concurrency.

@@ -120,6 +120,7 @@ func TestBenchMistakes(t *testing.T) {
 		{Bench{Scenarios: []string{"severe"}}, "--scenario: unknown scenario `severe`; did you mean `server`?"},
 		{Bench{Scenarios: []string{"server"}}, "--scenario: a server load needs a rate, such as 200/s or 60%"},
 		{Bench{Rates: []string{"200"}}, "--rate: rate 200 has no unit; write 200/s for requests a second, or 200% of what the baseline can do"},
+		{Bench{Scenarios: []string{"server"}, Rates: []string{"200"}}, "--rate: rate 200 has no unit; write 200/s for requests a second, or 200% of what the baseline can do"},
 		{Bench{Rates: []string{"200/s"}}, "--rate: only server loads have a rate; single-stream sends the next request when it can"},
 		{Bench{Concurrency: []int{4}}, "--concurrency: only concurrency and server loads have it"},
 		{Bench{Duration: -time.Second, Warmup: &negative, Requests: -1, Blocks: -1}, "--duration: -1s is negative\n--requests: -1 is less than 1\n--blocks: -1 is less than 1\n--warmup: -1s is negative"},

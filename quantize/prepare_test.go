@@ -46,7 +46,7 @@ func feedsFor(t *testing.T, model string) []tensor.Value {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	feeds, _, err := dataset.Feeds(s.Inputs(), results.Input{}, 1, 1, m.VocabularyHint)
+	feeds, _, err := dataset.Feeds(s.Inputs(), results.Input{}, 1, 1, m.InputHint)
 	if err != nil {
 		t.Fatal(err)
 	}

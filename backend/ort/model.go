@@ -55,6 +55,9 @@ func openError(path string, code backend.Code, err error, log string) error {
 	if code == backend.CodeInvalidProtobuf {
 		e.Message += ": the file is no ONNX model, or it is truncated"
 	}
+	if strings.Contains(message, "is not a registered function/op") {
+		e.Message += "; ONNX Runtime has no operator of that name and version, and operators of other libraries cannot be loaded"
+	}
 	if !strings.Contains(message, log) {
 		e.Log = log
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 
 	"assay/backend/null"
 	"assay/dataset"
@@ -72,16 +73,21 @@ func isNull(path string) bool {
 	return err == nil && string(head) == null.Magic
 }
 
-// vocabularyHint tells how many rows the table has that an input of ids indexes, where the model shows it.
-func vocabularyHint(model string) dataset.Hint {
-	return func(input string) (int64, bool) {
+// inputHints tells what a model's graph shows of its inputs' values. It opens the model once, when first asked.
+func inputHints(model string) dataset.Hint {
+	all := sync.OnceValue(func() map[string]onnx.Hint {
+		hints := map[string]onnx.Hint{}
 		m, err := onnx.Open(model)
 		if err != nil {
-			return 0, false
+			return hints
 		}
 		defer m.Close()
-		return m.VocabularyHint(input)
-	}
+		for _, v := range m.Inputs() {
+			hints[v.Name] = m.InputHint(v.Name)
+		}
+		return hints
+	})
+	return func(input string) onnx.Hint { return all()[input] }
 }
 
 // gatesSettled reports whether every gate has passed or failed on what was measured so far.

@@ -72,15 +72,16 @@ func requireKnownSubcommand(cmd *cobra.Command) {
 		return
 	}
 	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		msg := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		hint := fmt.Sprintf("see `%s --help`", cmd.CommandPath())
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			msg += fmt.Sprintf("; did you mean %q?", near[0])
+			hint = fmt.Sprintf("did you mean %q?", near[0])
 		}
-		return usageError(fmt.Errorf("%s See `%s --help`", msg, cmd.CommandPath()))
+		return usageError(fmt.Errorf("unknown command %q for %q; %s", args[0], cmd.CommandPath(), hint))
 	}
 }
 

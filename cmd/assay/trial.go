@@ -48,7 +48,7 @@ func makeFeeds(model string, inputs []backend.ValueInfo, in results.Input, batch
 	if len(inputs) == 0 {
 		return [][]tensor.Value{nil}, map[string]string{}, nil
 	}
-	return dataset.Feeds(inputs, in, batch, seed, vocabularyHint(model))
+	return dataset.Feeds(inputs, in, batch, seed, inputHints(model))
 }
 
 // predict writes a variant's predictions on the labelled data set.
@@ -64,7 +64,7 @@ func predict(ctx context.Context, s backend.Session, c child.Config) error {
 	if err != nil {
 		return err
 	}
-	reader, err := d.Reader(s.Inputs(), c.Batches[0], vocabularyHint(c.Model))
+	reader, err := d.Reader(s.Inputs(), c.Batches[0], inputHints(c.Model))
 	if err != nil {
 		return err
 	}

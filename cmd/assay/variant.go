@@ -100,7 +100,7 @@ func calibrationSource(d *dataset.Dataset, model string, limit int) quantize.Sou
 		r := readers[key]
 		if r == nil {
 			var err error
-			if r, err = d.Reader(inputs, 1, vocabularyHint(model)); err != nil {
+			if r, err = d.Reader(inputs, 1, inputHints(model)); err != nil {
 				return nil, false, err
 			}
 			readers[key] = r

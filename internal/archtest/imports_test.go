@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"plan":                {"results", "results/stats"},
 	"capacity":            {"loadgen", "results", "results/stats"}, // loadgen for its arrivals: the replay needs those of the load
 	"quantize":            {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
-	"dataset":             {"backend", "results", "results/quality", "tensor"},
+	"dataset":             {"backend", "onnx", "results", "results/quality", "tensor"},
 	"check":               {"backend", "tensor"},
 	"results/stats":       {},
 	"results/quality":     {"results", "results/stats", "tensor"},

@@ -106,7 +106,7 @@ func writeExamples(b backend.Backend, model, path string) error {
 		return err
 	}
 	defer m.Close()
-	feeds, _, err := dataset.Feeds(s.Inputs(), results.Input{}, 1, 1, m.VocabularyHint)
+	feeds, _, err := dataset.Feeds(s.Inputs(), results.Input{}, 1, 1, m.InputHint)
 	if err != nil {
 		return err
 	}

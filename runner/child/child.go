@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"assay/backend"
 	"assay/results"
@@ -108,13 +111,31 @@ func runProbe(ctx context.Context, c Config, tools Tools) (*Probe, error) {
 		}
 		p.Made = made
 		if _, err := s.Run(ctx, feeds[0]); err != nil {
-			return nil, usage("run the model once at batch %d: %w", batch, err)
+			return nil, usage("run the model once at batch %d: %w%s", batch, err, refused(made))
 		}
 		if p.Nodes == nil {
 			p.Nodes = placed(ctx, b, s, c, feeds[0])
 		}
 	}
 	return p, nil
+}
+
+// refused says what to do where a model refused inputs that were generated for it.
+func refused(made map[string]string) string {
+	var generated []string
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		if how, ok := strings.CutPrefix(made[name], "generated: "); ok {
+			generated = append(generated, name+" "+how)
+		}
+	}
+	if len(generated) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(generated); n > 3 {
+		generated, more = generated[:3], fmt.Sprintf(" and %d more", n-3)
+	}
+	return fmt.Sprintf("; it was given generated inputs (%s%s): give what it takes with --input NAME=VALUE, --data, --dim or --shape", strings.Join(generated, "; "), more)
 }
 
 func runQuality(ctx context.Context, c Config, tools Tools) error {
