@@ -26,12 +26,15 @@ type Run struct {
 	Assay       string          `json:"assay"`
 	Status      string          `json:"status"` // running, complete, incomplete, interrupted
 	Reason      string          `json:"reason,omitempty"`
-	Asked       json.RawMessage `json:"asked,omitempty"` // the experiment as it was given: a JSON string holding the file's text
+	Settled     int             `json:"settled,omitempty"` // the block after which no gate was open, where the run ended there before its last
+	Asked       json.RawMessage `json:"asked,omitempty"`   // the experiment as it was given: a JSON string holding the file's text
 	Resolved    Spec            `json:"resolved"`
 	Environment Environment     `json:"environment"`
 	Pilots      []Pilot         `json:"pilots,omitempty"`
 	// Nodes tells for each variant and provider ("VARIANT PROVIDER OPTIONS") where nodes run, as found before the first trial.
 	Nodes map[string]*Nodes `json:"nodes,omitempty"`
+	// Findings tells by variant what the outputs of its first run showed against it.
+	Findings map[string][]string `json:"findings,omitempty"`
 }
 
 // Session is when the run's last session began.

@@ -146,7 +146,7 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 	}
 	var runtime results.Runtime
 	var problems []error
-	r.Run.Nodes = map[string]*results.Nodes{}
+	r.Run.Nodes, r.Run.Findings = map[string]*results.Nodes{}, map[string][]string{}
 	for _, k := range keys {
 		r.Observer.Note(fmt.Sprintf("looking at %s on %s", k.variant, k.provider))
 		c := r.assignment(child.KindProbe, arms[k])
@@ -165,6 +165,9 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 		}
 		r.spec.Input.Described = e.Probe.Made
 		r.Run.Nodes[nodesKey(arms[k])] = e.Probe.Nodes
+		if f := e.Probe.Findings; len(f) > 0 {
+			r.Run.Findings[k.variant] = f
+		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return runtime, &UsageError{err}

@@ -137,15 +137,17 @@ func (r *run) begin(ctx context.Context) error {
 			return usage("variant %s: %s is not the file that the run began with; choose another --out", v.Name, v.Model)
 		}
 	}
-	if err := r.takeUp(); err != nil {
-		return err
-	}
 	r.library, err = r.findLibrary()
 	return err
 }
 
-// takeUp closes the books on the sessions before this one. One that was killed has no end: its last trial's stands for it.
+// takeUp begins a session, and closes the books on those before it. One that was killed has no end: its last trial's stands for it.
 func (r *run) takeUp() error {
+	before := r.Run.Status
+	r.Run.Status = "running"
+	if before == "" {
+		return r.dir.WriteRun(&r.Run)
+	}
 	end := r.Run.Ended
 	if end == nil {
 		trials, err := r.dir.ReadTrials()
@@ -164,7 +166,7 @@ func (r *run) takeUp() error {
 	now := time.Now().UTC()
 	r.Run.BusySeconds = r.Run.Seconds(*end)
 	r.Run.Resumed, r.Run.Ended = &now, nil
-	return nil
+	return r.dir.WriteRun(&r.Run)
 }
 
 // asked is the text of a plan, whatever the JSON around it looks like.
@@ -176,21 +178,19 @@ func asked(raw json.RawMessage) string {
 	return text
 }
 
-// trials runs what is missing, block by block.
+// trials runs what is missing, block by block. A complete run of which nothing is missing stays as it is.
 func (r *run) trials(ctx context.Context) error {
-	if r.Run.Status == "complete" {
-		return nil // a run that was taken up again without need stays as it is
-	}
-	r.Run.Status = "running"
-	if err := r.dir.WriteRun(&r.Run); err != nil {
-		return err
-	}
-	done, err := r.finished()
+	done, failed, err := r.finished()
 	if err != nil {
 		return err
 	}
+	if r.Run.Status == "complete" && !r.missing(done) {
+		return nil
+	}
+	if err := r.takeUp(); err != nil {
+		return err
+	}
 	r.Observer.Begin(&r.Run, len(done))
-	incomplete := 0
 	for block, order := range r.spec.Order {
 		for position, name := range order {
 			if done[results.TrialName(block, name)] {
@@ -204,15 +204,20 @@ func (r *run) trials(ctx context.Context) error {
 				return errors.Join(ErrInterrupted, r.end("interrupted", ""))
 			}
 			if t.Status != results.TrialOK {
-				incomplete++
+				failed++
 			}
 		}
-		if settled, err := r.settled(block + 1); err != nil || settled {
-			return errors.Join(err, r.end("complete", fmt.Sprintf("every gate was settled after %d of %d blocks", block+1, r.spec.Blocks)))
+		settled, err := r.settled(block + 1)
+		if err != nil {
+			return errors.Join(err, r.end("incomplete", err.Error()))
+		}
+		if settled {
+			r.Run.Settled = block + 1
+			return r.end("complete", fmt.Sprintf("every gate was settled after %d of %d blocks", block+1, r.spec.Blocks))
 		}
 	}
-	if incomplete > 0 {
-		return r.end("incomplete", failedTrials(incomplete))
+	if failed > 0 {
+		return r.end("incomplete", failedTrials(failed))
 	}
 	return r.end("complete", "")
 }
@@ -224,19 +229,39 @@ func failedTrials(n int) string {
 	return fmt.Sprintf("%d trials failed", n)
 }
 
-// finished lists the trials that need not be run again. One that was interrupted is run again.
-func (r *run) finished() (map[string]bool, error) {
-	trials, err := r.dir.ReadTrials()
-	if err != nil {
-		return nil, &UsageError{err}
+// missing reports whether a planned trial is still to be run. A run that was settled before its last block lacks none of those before.
+func (r *run) missing(done map[string]bool) bool {
+	blocks := r.spec.Order
+	if r.Run.Settled > 0 {
+		blocks = blocks[:min(r.Run.Settled, len(blocks))]
 	}
-	done := map[string]bool{}
-	for _, t := range trials {
-		if t.Status != results.TrialInterrupted {
-			done[results.TrialName(t.Block, t.Arm)] = true
+	for block, order := range blocks {
+		for _, name := range order {
+			if !done[results.TrialName(block, name)] {
+				return true
+			}
 		}
 	}
-	return done, nil
+	return false
+}
+
+// finished lists the trials that need not be run again, and counts those of them that failed. One that was interrupted is run again.
+func (r *run) finished() (done map[string]bool, failed int, err error) {
+	trials, err := r.dir.ReadTrials()
+	if err != nil {
+		return nil, 0, &UsageError{err}
+	}
+	done = map[string]bool{}
+	for _, t := range trials {
+		if t.Status == results.TrialInterrupted {
+			continue
+		}
+		done[results.TrialName(t.Block, t.Arm)] = true
+		if t.Status != results.TrialOK {
+			failed++
+		}
+	}
+	return done, failed, nil
 }
 
 // settled asks at a planned look, the last one excepted, whether more blocks would decide anything.

@@ -238,6 +238,37 @@ func TestInterruptSavesAndResumeCompletes(t *testing.T) {
 	}
 }
 
+// TestResumeOfACompleteRun: it stays as it is, and a failed trial stays failed however often the run is taken up.
+func TestResumeOfACompleteRun(t *testing.T) {
+	c := config(t, "none", 2)
+	first, err := Run(t.Context(), c)
+	if err != nil || first.Status != "complete" {
+		t.Fatalf("%v, %+v", err, first)
+	}
+	c.Resume = true
+	again, err := Run(t.Context(), c)
+	if err != nil || !again.Ended.Equal(*first.Ended) || again.Resumed != nil {
+		t.Errorf("%v: ended %v, then %v", err, first.Ended, again.Ended)
+	}
+	dir := results.Dir(c.Dir)
+	trials, err := dir.ReadTrials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, broken := trials[0], trials[1]
+	if err := os.Remove(dir.TrialFile(lost.Block, lost.Arm)); err != nil {
+		t.Fatal(err)
+	}
+	broken.Status = results.TrialFailed
+	if err := dir.WriteTrial(&broken); err != nil {
+		t.Fatal(err)
+	}
+	again, err = Run(t.Context(), c)
+	if err != nil || again.Status != "incomplete" || again.Resumed == nil || len(trialsOf(t, c)) != 4 {
+		t.Errorf("%v: %s, resumed %v, %d trials", err, again.Status, again.Resumed, len(trialsOf(t, c)))
+	}
+}
+
 func TestOneRunDirectoryOneProcess(t *testing.T) {
 	c := config(t, "none", 1)
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -95,7 +96,8 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 		discard(config.Dir, existed)
 		return withCode(exitInterrupted, errors.New("interrupted before anything was measured"))
 	case run == nil:
-		return err
+		discard(config.Dir, existed)
+		return unwritable(config.Dir, err)
 	}
 	return a.conclude(config.Dir, run, err, o)
 }
@@ -104,11 +106,9 @@ func (a *app) execute(ctx context.Context, e *plan.Experiment, baseDir, asked st
 func (a *app) conclude(dir string, run *results.Run, runErr error, o engineOptions) error {
 	rep, err := analysis.Analyze(dir)
 	if err != nil {
-		return errors.Join(runErr, err)
+		return cmp.Or(unwritable(dir, runErr), unreadable(dir, err))
 	}
-	if err := saveReport(dir, rep); err != nil {
-		return errors.Join(runErr, err)
-	}
+	unsaved := saveReport(dir, rep)
 	if o.json {
 		err = report.JSON(a.stdout, rep)
 	} else {
@@ -118,8 +118,8 @@ func (a *app) conclude(dir string, run *results.Run, runErr error, o engineOptio
 	case errors.Is(runErr, runner.ErrInterrupted):
 		fmt.Fprintf(a.stderr, "assay: interrupted; what was measured is in %s\n", dir)
 		return silentError{exitInterrupted}
-	case runErr != nil:
-		return runErr
+	case runErr != nil || unsaved != nil:
+		return unwritable(dir, cmp.Or(runErr, unsaved))
 	case err != nil:
 		return err
 	case run.Status == "incomplete" || measured(rep) == 0:
@@ -128,6 +128,16 @@ func (a *app) conclude(dir string, run *results.Run, runErr error, o engineOptio
 		return withCode(exitIncomplete, errors.New("the run is invalid: "+strings.Join(rep.Reasons, "; ")))
 	}
 	return nil
+}
+
+// unwritable makes a disk that takes no more an incomplete run, which is no fault of the program's; other errors stay as they are.
+func unwritable(dir string, err error) error {
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if errors.Is(err, cause) {
+			return withCode(exitIncomplete, fmt.Errorf("%w; make room in %s (`assay run --resume` goes on with a run), or choose another --out", err, dir))
+		}
+	}
+	return err
 }
 
 // measured counts the trials that gave figures.

@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -57,6 +60,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if args[0] != strconv.Itoa(code) {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// TestUnwritable: a disk that takes no more leaves a run incomplete; it is no fault of the program's.
+func TestUnwritable(t *testing.T) {
+	full := fmt.Errorf("write report.json: %w", &fs.PathError{Op: "write", Path: "report.json", Err: syscall.ENOSPC})
+	if err := unwritable("runs/x", full); exitCodeOf(err) != exitIncomplete || !strings.Contains(err.Error(), "make room in runs/x") {
+		t.Errorf("full: %d %v", exitCodeOf(err), err)
+	}
+	if err := unwritable("runs/x", errors.New("other")); exitCodeOf(err) != exitInternal {
+		t.Errorf("other: %v", err)
+	}
+	if unwritable("runs/x", nil) != nil {
+		t.Error("no error became one")
 	}
 }
 

@@ -49,7 +49,7 @@ func Analyze(dir string) (*results.Report, error) {
 		a.report.Arms = append(a.report.Arms, a.armReport(&a.spec.Arms[i], quality))
 	}
 	a.report.Trials = a.trialPoints()
-	a.report.Quality = quality.infos(a.spec)
+	a.report.Quality = quality.infos(a.run)
 	a.judgeRun()
 	if err := a.judgeCapacity(); err != nil {
 		return nil, err

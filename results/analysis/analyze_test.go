@@ -412,6 +412,76 @@ func TestAnEmptyRunIsInvalidAndSaysSo(t *testing.T) {
 	}
 }
 
+// TestNothingMeasuredIsInvalidHoweverManyTrialsRan: trials that all failed are no measurement of one variant alone.
+func TestNothingMeasuredIsInvalidHoweverManyTrialsRan(t *testing.T) {
+	rep := analyzed(t, planted{blocks: 5, slow: 1, mend: func(t *results.Trial) { t.Status, t.Reason = results.TrialOOM, "the kernel killed it" }})
+	if rep.Verdict != "invalid" || !slices.Contains(rep.Reasons, "run.empty: nothing was measured") {
+		t.Errorf("%s %v", rep.Verdict, rep.Reasons)
+	}
+	if d := rep.Decision; d.Ship != nil || d.Why != "nothing was measured" || !strings.Contains(d.Conclusion, "Nothing was measured") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestTimeBetweenSessionsDoesNotCount(t *testing.T) {
+	dir := results.Dir(planted{blocks: 5, slow: 1}.save(t))
+	run, err := dir.ReadRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed, ended := run.Started.Add(24*time.Hour), run.Started.Add(24*time.Hour+time.Minute)
+	run.BusySeconds, run.Resumed, run.Ended = 30, &resumed, &ended
+	if err := dir.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Analyze(string(dir))
+	if err != nil || rep.Run.Seconds != 90 || !rep.Run.Ended.Equal(ended) {
+		t.Errorf("%+v, %v", rep.Run, err)
+	}
+}
+
+func TestOutputsThatAreNoNumbersAreFindings(t *testing.T) {
+	dir := results.Dir(planted{blocks: 5, slow: 1}.save(t))
+	run, err := dir.ReadRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Findings = map[string][]string{"b": {"output y holds 4 NaN"}}
+	if err := dir.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	ps, err := quality.Read(dir.QualityFile("b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ps[0].Finite = false
+	if err := quality.Write(dir.QualityFile("b"), ps); err != nil {
+		t.Fatal(err)
+	}
+	seen := func(withQuality bool, want ...string) {
+		t.Helper()
+		if !withQuality {
+			run.Resolved.Quality = nil
+			if err := dir.WriteRun(run); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rep, err := Analyze(string(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(rep.Quality, func(q results.QualityInfo) bool { return q.Variant == "b" })
+		if i < 0 || !slices.Equal(rep.Quality[i].Findings, want) {
+			t.Errorf("findings of b in %+v, want %q", rep.Quality, want)
+		}
+		if m, ok := rep.Arms[1].Metrics["quality.accuracy"]; ok && !slices.Equal(m.Warnings, want[1:]) {
+			t.Errorf("accuracy warns %q", m.Warnings)
+		}
+	}
+	seen(true, "output y holds 4 NaN", "1 of 400 examples gave NaN or infinite outputs; they count as wrong")
+	seen(false, "output y holds 4 NaN")
+}
+
 func TestTheSameRunGivesTheSameReport(t *testing.T) {
 	dir := planted{blocks: 5, slow: 0.9, loss: 3}.save(t)
 	var texts [2]string

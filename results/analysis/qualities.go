@@ -74,19 +74,23 @@ func (q *qualityData) metrics(arm *results.Arm, metrics map[string]results.Metri
 			continue
 		}
 		low, high := e.Low, e.High
-		metrics["quality."+name] = results.Metric{Value: e.Value, Unit: "ratio", Low: &low, High: &high, Confidence: 1 - alpha, Method: e.Method, N: e.N}
+		metrics["quality."+name] = results.Metric{Value: e.Value, Unit: "ratio", Low: &low, High: &high, Confidence: 1 - alpha, Method: e.Method, N: e.N, Warnings: notFinite(ps)}
 	}
 }
 
 // infos gives flips, slices and findings of every variant.
-func (q *qualityData) infos(spec *results.Spec) []results.QualityInfo {
+func (q *qualityData) infos(run *results.Run) []results.QualityInfo {
 	var out []results.QualityInfo
+	spec := &run.Resolved
 	for _, v := range spec.Variants {
 		ps := q.of(v.Name)
 		if ps == nil {
+			if f := run.Findings[v.Name]; len(f) > 0 {
+				out = append(out, results.QualityInfo{Variant: v.Name, Findings: f})
+			}
 			continue
 		}
-		info := results.QualityInfo{Variant: v.Name, Dataset: q.asked.Dataset, Examples: len(ps)}
+		info := results.QualityInfo{Variant: v.Name, Dataset: q.asked.Dataset, Examples: len(ps), Findings: run.Findings[v.Name]}
 		for _, arm := range spec.Arms {
 			if arm.Variant == v.Name {
 				info.Provider = arm.Provider
@@ -105,19 +109,22 @@ func (q *qualityData) infos(spec *results.Spec) []results.QualityInfo {
 			info.Slices = append(info.Slices, results.SliceQuality{Column: s.Column, Value: s.Value, Metric: "accuracy", Examples: s.Accuracy.N,
 				Estimate: s.Accuracy.Value, Low: s.Accuracy.Low, High: s.Accuracy.High})
 		}
-		if n := notFinite(ps); n > 0 {
-			info.Findings = append(info.Findings, fmt.Sprintf("%d of %d examples gave NaN or infinite outputs; they count as wrong", n, len(ps)))
-		}
+		info.Findings = append(info.Findings, notFinite(ps)...)
 		out = append(out, info)
 	}
 	return out
 }
 
-func notFinite(ps []quality.Prediction) (n int) {
+// notFinite says how many examples a variant gave no numbers for.
+func notFinite(ps []quality.Prediction) []string {
+	n := 0
 	for _, p := range ps {
 		if !p.Finite {
 			n++
 		}
 	}
-	return n
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of %d examples gave NaN or infinite outputs; they count as wrong", n, len(ps))}
 }

@@ -110,14 +110,32 @@ func runProbe(ctx context.Context, c Config, tools Tools) (*Probe, error) {
 			return nil, usageError{err}
 		}
 		p.Made = made
-		if _, err := s.Run(ctx, feeds[0]); err != nil {
+		outputs, err := s.Run(ctx, feeds[0])
+		if err != nil {
 			return nil, usage("run the model once at batch %d: %w%s", batch, err, refused(made))
+		}
+		if len(p.Findings) == 0 {
+			p.Findings = nonFinite(s.Outputs(), outputs)
 		}
 		if p.Nodes == nil {
 			p.Nodes = placed(ctx, b, s, c, feeds[0])
 		}
 	}
 	return p, nil
+}
+
+// nonFinite says which outputs hold values that are infinite or no numbers.
+func nonFinite(infos []backend.ValueInfo, outputs []tensor.Value) (findings []string) {
+	for i, v := range outputs {
+		if v.Tensor == nil || i >= len(infos) {
+			continue
+		}
+		infinite, nan := tensor.NonFinite(v.Tensor)
+		if infinite+nan > 0 {
+			findings = append(findings, fmt.Sprintf("output %s holds %d NaN and %d infinite values among %d, on the first request's inputs", infos[i].Name, nan, infinite, v.Tensor.Len()))
+		}
+	}
+	return findings
 }
 
 // refused says what to do where a model refused inputs that were generated for it.

@@ -83,6 +83,8 @@ type Probe struct {
 	Inputs  []backend.ValueInfo `json:"inputs"`
 	Made    map[string]string   `json:"made"`  // input -> how its values were made
 	Nodes   *results.Nodes      `json:"nodes"` // which provider ran what; absent where nothing can tell
+	// Findings are what the outputs of the first run show against the model: values that are infinite or no numbers.
+	Findings []string `json:"findings,omitempty"`
 }
 
 // Built is a variant that was made.
