@@ -16,11 +16,11 @@ type target struct {
 }
 
 // install writes files under temporary names in their folders and gives them their names when all are whole. When it fails, all files are
-// what they were before.
-func install(targets []target) (err error) {
+// what they were before. Lasting files are on the disk itself before they get their names.
+func install(targets []target, lasting bool) (err error) {
 	var swaps []*swap
 	for _, t := range targets {
-		temporary, err := writeBeside(t)
+		temporary, err := writeBeside(t, lasting)
 		if err != nil {
 			return errors.Join(err, undo(swaps))
 		}
@@ -79,8 +79,8 @@ func undo(swaps []*swap) (err error) {
 	return err
 }
 
-// writeBeside writes a target's content to a temporary file in its folder, to the disk itself.
-func writeBeside(t target) (temporary string, err error) {
+// writeBeside writes a target's content to a temporary file in its folder.
+func writeBeside(t target, lasting bool) (temporary string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(t.path), ".assay-*.onnx")
 	if err != nil {
 		return "", reason(err, t)
@@ -88,7 +88,10 @@ func writeBeside(t target) (temporary string, err error) {
 	w := bufio.NewWriterSize(f, 1<<20)
 	err = t.content.write(w)
 	if err == nil {
-		err = errors.Join(w.Flush(), f.Chmod(0o644), f.Sync())
+		err = errors.Join(w.Flush(), f.Chmod(0o644))
+	}
+	if err == nil && lasting {
+		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", errors.Join(reason(err, t), os.Remove(f.Name()))

@@ -167,6 +167,18 @@ func (m *Model) Identity() (sha string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
+// Size is the size in bytes of the model file and its external data.
+func (m *Model) Size() (size int64, err error) {
+	for _, path := range append([]string{m.path}, m.ExternalFiles()...) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		size += info.Size()
+	}
+	return size, nil
+}
+
 // EachTensor visits every tensor of the model: initializers, then attributes of nodes, in the order of the file, subgraphs and functions
 // included.
 func (m *Model) EachTensor(visit func(*onnxpb.TensorProto)) {

@@ -38,13 +38,22 @@ func (m *Model) Save(path string) error { return m.SaveExternal(path, ExternalAu
 // SaveExternal writes the model to path, whole or not at all. Weights are copied from file to file and never held in memory together.
 // Equal models give equal bytes. The files that the model is read from are refused as targets.
 func (m *Model) SaveExternal(path string, external External) error {
-	if err := m.save(path, external); err != nil {
+	return m.save(path, external, true)
+}
+
+// SaveDraft is SaveExternal for a file that the process itself will read and take away: it does not wait for the disk.
+func (m *Model) SaveDraft(path string, external External) error {
+	return m.save(path, external, false)
+}
+
+func (m *Model) save(path string, external External, lasting bool) error {
+	if err := m.write(path, external, lasting); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-func (m *Model) save(path string, external External) error {
+func (m *Model) write(path string, external External, lasting bool) error {
 	for _, source := range append(m.ExternalFiles(), m.path) {
 		if same(path, source) || same(path+".data", source) {
 			return fmt.Errorf("%s would be replaced, from which the model is read; choose another file", source)
@@ -55,12 +64,12 @@ func (m *Model) save(path string, external External) error {
 		return err
 	}
 	if external == ExternalAlways || external == ExternalAuto && s.size > externalAbove {
-		return m.saveTwoFiles(path)
+		return m.saveTwoFiles(path, lasting)
 	}
 	if s.size > maxFile {
 		return fmt.Errorf("the model has %d bytes, and one file may have %d; put its weights into a file of their own", s.size, maxFile)
 	}
-	return install([]target{{path, s}})
+	return install([]target{{path, s}}, lasting)
 }
 
 // Write writes the model with its weights as one file to w.
@@ -114,7 +123,7 @@ func entry(key, value string) *onnxpb.StringStringEntryProto {
 }
 
 // saveTwoFiles writes the weights and the model that refers to them.
-func (m *Model) saveTwoFiles(path string) error {
+func (m *Model) saveTwoFiles(path string, lasting bool) error {
 	var weights, model sheet
 	name := filepath.Base(path) + ".data"
 	skeleton, err := m.marshal(func(t *onnxpb.TensorProto, s segment) {
@@ -130,5 +139,5 @@ func (m *Model) saveTwoFiles(path string) error {
 		return err
 	}
 	model.add(segment{bytes: skeleton})
-	return install([]target{{path + ".data", weights}, {path, model}})
+	return install([]target{{path + ".data", weights}, {path, model}}, lasting)
 }

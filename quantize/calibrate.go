@@ -87,7 +87,7 @@ func calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors [
 	} else {
 		r.probe, m.Proto.Graph = probeFigures(before, tensors)
 	}
-	err = m.Save(path)
+	err = m.SaveDraft(path, onnx.ExternalAuto)
 	m.Proto.Graph = before
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func describe(ctx context.Context, be backend.Backend, m *onnx.Model, dir string
 	path := filepath.Join(dir, "describe.onnx")
 	before := m.Proto.Graph
 	m.Proto.Graph = allOutputs(before)
-	err := m.SaveExternal(path, onnx.ExternalNever)
+	err := m.SaveDraft(path, onnx.ExternalNever)
 	m.Proto.Graph = before
 	if err != nil {
 		return nil, err

@@ -141,7 +141,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	}
 	defer m.Close()
 	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Target: q.Options.target(), Fused: map[string]int{}, Warnings: []string{}}
-	if _, res.Bytes.Before, err = src.Identity(); err != nil {
+	if res.Bytes.Before, err = src.Size(); err != nil {
 		return nil, err
 	}
 	if q.Options.KeepFloat != 0 || q.Rank {
@@ -189,7 +189,11 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		m.SetMetadata(key, q.Lineage[key])
 	}
 	made := filepath.Join(dir, "quantized.onnx")
-	if err := m.Save(made); err != nil {
+	external := onnx.ExternalAuto
+	if res.Bytes.Before > largeLoad {
+		external = onnx.ExternalAlways // which the runtime maps and need not hold
+	}
+	if err := m.SaveDraft(made, external); err != nil {
 		return err
 	}
 	res.Seconds.Quantize = time.Since(begun).Seconds()
@@ -272,6 +276,6 @@ func (q *Request) install(from string, res *Result) error {
 		return err
 	}
 	defer made.Close()
-	_, res.Bytes.After, err = made.Identity()
+	res.Bytes.After, err = made.Size()
 	return err
 }

@@ -167,7 +167,7 @@ func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
 // fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. The caller closes it.
 func fold(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (*onnx.Model, error) {
 	plain, folded := filepath.Join(dir, "plain.onnx"), filepath.Join(dir, "folded.onnx")
-	if err := m.Save(plain); err != nil {
+	if err := m.SaveDraft(plain, onnx.ExternalAuto); err != nil {
 		return nil, err
 	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.

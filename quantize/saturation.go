@@ -38,7 +38,7 @@ func openExact(ctx context.Context, be backend.Backend, path, dir string, thread
 	defer m.Close()
 	if unshareBytes(m) {
 		path = filepath.Join(dir, "unshared.onnx")
-		if err := m.Save(path); err != nil {
+		if err := m.SaveDraft(path, onnx.ExternalAuto); err != nil {
 			return nil, err
 		}
 	}

@@ -120,7 +120,7 @@ func newRanker(be backend.Backend, q *Request, prepared *onnx.Model, dir string)
 		return nil, errors.New("ranking units needs examples that their outputs are compared on")
 	}
 	r := &ranker{be: be, q: q, dir: dir}
-	if err := prepared.Save(r.float()); err != nil {
+	if err := prepared.SaveDraft(r.float(), onnx.ExternalAuto); err != nil {
 		return nil, err
 	}
 	m, err := onnx.Open(r.float())
@@ -284,7 +284,7 @@ func (r *ranker) try(ctx context.Context, u *Unit) (*UnitScore, int, error) {
 		if err := j.rewrite(&Result{}); err != nil {
 			return err
 		}
-		return m.Save(path)
+		return m.SaveDraft(path, onnx.ExternalAuto)
 	})
 	if err != nil {
 		return nil, 0, err

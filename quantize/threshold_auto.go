@@ -77,7 +77,7 @@ func (s *staticInt8) compare(ctx context.Context, be backend.Backend, q *Request
 	}
 	defer os.RemoveAll(dir)
 	base := filepath.Join(dir, "base.onnx")
-	if err := s.model.Save(base); err != nil {
+	if err := s.model.SaveDraft(base, onnx.ExternalAuto); err != nil {
 		return 0, nil, err
 	}
 	original, err := be.Open(ctx, q.Model, cpuOptions(nil))
@@ -138,7 +138,7 @@ func openQuantized(ctx context.Context, be backend.Backend, base string, o Optio
 		return nil, err
 	}
 	path := filepath.Join(dir, "candidate.onnx")
-	if err := m.Save(path); err != nil {
+	if err := m.SaveDraft(path, onnx.ExternalAuto); err != nil {
 		return nil, err
 	}
 	return openExact(ctx, be, path, dir, 0)

@@ -36,6 +36,9 @@ const (
 	compareTime = 500 * time.Millisecond
 )
 
+// MostMadeUp is the size in bytes up to which a model is worth running on examples that are made up: the run takes memory for all of its weights.
+const MostMadeUp = 1 << 30
+
 // Verify loads a quantized model at every optimisation level of the CPU provider, counts what the runtime fuses at the highest, and runs
 // it on the examples beside the original. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
 // to do on valid models, this is the only trace, so Verify is best called in a process of its own.
@@ -177,6 +180,8 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 		}
 	}
 	switch db := worth.SQNR; {
+	case v.Quality.Examples == 0 && res.Bytes.Before > MostMadeUp:
+		res.warn("outputs were not compared with the original's: a model of more than a GiB is run on examples that are given, not on made-up ones; give --calibration")
 	case v.Quality.Examples == 0:
 		res.warn("outputs were not compared with the original's: there are no examples")
 	case db != nil && *db < faintSQNR:

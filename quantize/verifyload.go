@@ -78,6 +78,7 @@ func (l *loads) close() {
 // is begun first. dir is a folder for a file. The result is to be closed, on an error too.
 func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
 	l := &loads{}
+	large := sizeOf(path) > largeLoad
 	var work []func() error
 	if saturates && t.original != nil && hasBytes(path) {
 		work = append(work, func() error {
@@ -87,7 +88,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 	}
 	for i := len(Levels) - 1; i >= 0; i-- {
 		work = append(work, func() error {
-			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized))
+			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && t.original == nil))
 			if err != nil {
 				return fmt.Errorf("load it at optimisation level %s: %w", Levels[i], err)
 			}
@@ -98,30 +99,36 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 			return s.Close()
 		})
 	}
-	return l, together(loadsAtATime(path), work)
-}
-
-// levelOptions are of a session at a level; that of the highest runs beside others, and writes its graph to optimized.
-func levelOptions(level, optimized string) backend.Options {
-	if level != Levels[len(Levels)-1] {
-		return backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: 1}
+	atATime := min(runtime.GOMAXPROCS(0), mostLoads)
+	if large {
+		atATime = 1
 	}
-	return backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: comparedThreads(), OptimizedPath: optimized,
-		Config: map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(optimized) + ".data",
-			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}}
+	return l, together(atATime, work)
 }
 
-func loadsAtATime(path string) int {
-	size := int64(0)
+// levelOptions are of a session at a level; that of the highest writes its graph to optimized, and runs beside others if it runs at all. Without
+// copies of weights in the order of kernels, which only a run needs, the weights of a model in two files stay in their file.
+func levelOptions(level, optimized string, uncopied bool) backend.Options {
+	o := backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: 1, Config: map[string]string{}}
+	if uncopied {
+		o.Config["session.disable_prepacking"] = "1"
+	}
+	if level == Levels[len(Levels)-1] {
+		o.IntraOpThreads, o.OptimizedPath = comparedThreads(), optimized
+		o.Config["session.optimized_model_external_initializers_file_name"] = filepath.Base(optimized) + ".data"
+		o.Config["session.optimized_model_external_initializers_min_size_in_bytes"] = "1024"
+	}
+	return o
+}
+
+// sizeOf is the size of a model that this package wrote, with its weights where they have a file of their own.
+func sizeOf(path string) (size int64) {
 	for _, file := range []string{path, path + ".data"} {
 		if info, err := os.Stat(file); err == nil {
 			size += info.Size()
 		}
 	}
-	if size > largeLoad {
-		return 1
-	}
-	return min(runtime.GOMAXPROCS(0), mostLoads)
+	return size
 }
 
 // together does work in its order, n pieces at a time. The error is that of the last piece that has one: what stops a model at a low level

@@ -17,6 +17,7 @@ import (
 	"assay/backend"
 	"assay/backend/ort"
 	"assay/dataset"
+	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
 	"assay/runner"
@@ -50,7 +51,7 @@ type verifier struct {
 	failed     error // to start
 }
 
-// verifyWith has what makes of q tried in a process of its own.
+// verifyWith has what becomes of q tried in a process of its own.
 func verifyWith(q *quantize.Request, library runner.Library, d *results.Dataset, examples int) *verifier {
 	v := &verifier{assignment: verifyAssignment{q.Model, library, d, examples}}
 	q.Near, q.Verify = v.start, v.verify
@@ -186,7 +187,10 @@ func verifyAssigned(ctx context.Context, input *json.Decoder, stage func(string)
 		return nil, err
 	}
 	defer b.Close()
-	examples := generatedSource(job.Original)
+	original, examples := job.Original, generatedSource(job.Original)
+	if job.Dataset == nil && modelBytes(original) > quantize.MostMadeUp {
+		original = ""
+	}
 	if job.Dataset != nil {
 		d, err := dataset.Open(*job.Dataset)
 		if err != nil {
@@ -195,7 +199,7 @@ func verifyAssigned(ctx context.Context, input *json.Decoder, stage func(string)
 		examples = calibrationSource(d, job.Original, job.Examples)
 	}
 	stage("load the original")
-	t := quantize.NewTrial(ctx, b, job.Original, examples)
+	t := quantize.NewTrial(ctx, b, original, examples)
 	defer t.Close()
 	if job.Dataset == nil {
 		t.Least, t.Time = 1, 50*time.Millisecond // what is made up says little, and more of it little more
@@ -212,6 +216,20 @@ func verifyAssigned(ctx context.Context, input *json.Decoder, stage func(string)
 		}
 	}
 	return v, err
+}
+
+// modelBytes is the size of a model with its external data, 0 where it cannot be told.
+func modelBytes(path string) int64 {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer m.Close()
+	size, err := m.Size()
+	if err != nil {
+		return 0
+	}
+	return size
 }
 
 // generatedSource makes examples from the types and names of a model's inputs.

@@ -16,13 +16,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"assay/backend"
 	"assay/backend/ort"
-	"assay/dataset"
+	"assay/internal/madeup"
 	"assay/onnx"
 	"assay/quantize"
-	"assay/results"
-	"assay/tensor"
 )
 
 func main() {
@@ -54,7 +51,7 @@ func table(assay, library string, models []string) error {
 	var reasons []string
 	for _, model := range models {
 		examples := filepath.Join(dir, "examples.npz")
-		if err := writeExamples(b, model, examples); err != nil {
+		if err := madeup.WriteExamples(context.Background(), b, model, examples, 8); err != nil {
 			return fmt.Errorf("%s: %w", model, err)
 		}
 		cells := []string{strings.TrimSuffix(filepath.Base(model), ".onnx"), opset(model)}
@@ -92,34 +89,6 @@ func opset(model string) string {
 	}
 	defer m.Close()
 	return fmt.Sprint(m.Opset(""))
-}
-
-// writeExamples writes generated feeds as whole feeds: one array an input, its first axis counting examples.
-func writeExamples(b backend.Backend, model, path string) error {
-	s, err := b.Open(context.Background(), model, backend.Options{Provider: backend.Provider{Name: "cpu"}})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	m, err := onnx.Open(model)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	feeds, _, err := dataset.Feeds(s.Inputs(), results.Input{}, 1, 1, m.InputHint)
-	if err != nil {
-		return err
-	}
-	arrays := map[string]*tensor.Tensor{}
-	var names []string
-	for i, v := range s.Inputs() {
-		all := &tensor.Tensor{DType: feeds[0][i].Tensor.DType, Shape: append([]int64{int64(len(feeds))}, feeds[0][i].Tensor.Shape...)}
-		for _, feed := range feeds {
-			all.Data = append(all.Data, feed[i].Tensor.Data...)
-		}
-		arrays[v.Name], names = all, append(names, v.Name)
-	}
-	return tensor.WriteNPZ(path, names, arrays)
 }
 
 // try makes one variant and says how near and how large it is, or why it was refused.
