@@ -231,7 +231,7 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 // failures judges a probe by an objective on failures: it fails where its own requests say so, and else stands as all requests together do,
 // since a few thousand cannot show that one in a thousand fails.
 func (a *assessor) failures(m *measured, o results.SLO) string {
-	if stats.ShareVerdict(m.failed(), len(m.latencies), o.Share) == stats.VerdictFail {
+	if v, _, _ := stats.ShareVerdict(m.failed(), len(m.latencies), o.Share); v == stats.VerdictFail {
 		return stats.VerdictFail
 	}
 	if failed, n := a.allFailures(); float64(failed) <= o.Share*float64(n) {
@@ -254,7 +254,7 @@ func (a *assessor) failing() (verdict, reason string) {
 			continue
 		}
 		failed, n := a.allFailures()
-		verdict = stats.ShareVerdict(failed, n, o.Share)
+		verdict, _, _ = stats.ShareVerdict(failed, n, o.Share)
 		return verdict, fmt.Sprintf("%s: %d of %d requests failed, at all rates together", o, failed, n)
 	}
 	return "", ""

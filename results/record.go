@@ -135,6 +135,8 @@ type Trial struct {
 // Certificate says how far what was measured is true: what the generator, the host and the clocks did in `measure`. A figure that the
 // machine does not give is absent.
 type Certificate struct {
+	// Overload is there when an open load asked for more than was served.
+	Overload *Overload `json:"overload,omitempty"`
 	// Of open loads: the rate that was asked for, and how many requests a second were due in the window, which Poisson arrivals let differ
 	// by chance. Of all: how many a second were done in it.
 	ScheduledPerSecond float64 `json:"scheduled_per_second,omitempty"`
@@ -169,6 +171,13 @@ type Certificate struct {
 	OthersCores      *float64 `json:"others_cores,omitempty"`
 	StealRatio       *float64 `json:"steal_ratio,omitempty"`
 	ThrottledSeconds *float64 `json:"throttled_seconds,omitempty"`
+}
+
+// Overload is what an open load that asked for too much shows, over the last two thirds of `measure`.
+type Overload struct {
+	Served    float64 `json:"served"`     // requests done over requests due
+	InFlight  float64 `json:"in_flight"`  // on average over the last third
+	PerSecond float64 `json:"per_second"` // requests done a second: what can be served
 }
 
 // Phase is a named interval of a trial.

@@ -65,6 +65,36 @@ type ArmReport struct {
 	Metrics         map[string]Metric `json:"metrics"`
 	NotMeasured     map[string]string `json:"not_measured"`
 	Certificate     *ArmCertificate   `json:"certificate,omitempty"`
+	Objectives      []ObjectiveResult `json:"objectives,omitempty"`
+}
+
+// ObjectiveResult is an objective judged on one arm.
+type ObjectiveResult struct {
+	Objective string   `json:"objective"` // p99<=20ms
+	Verdict   string   `json:"verdict"`   // pass, fail, inconclusive
+	Why       string   `json:"why"`
+	Value     *float64 `json:"value"`   // the quantile, failures counted as endless, or the share that failed; null where the sample cannot support it
+	Limit     float64  `json:"limit"`   // likewise
+	Margin    *float64 `json:"margin"`  // 1 - value/limit: below 0 is missed
+	Missed    float64  `json:"missed"`  // share of requests that missed it
+	Low       float64  `json:"low"`     // one-sided 99 % bounds of that share
+	High      float64  `json:"high"`    //
+	Allowed   float64  `json:"allowed"` // share that may miss it
+	N         int      `json:"n"`
+	NEff      float64  `json:"n_eff"`  // independent requests that would say as much
+	Memory    float64  `json:"memory"` // integrated autocorrelation time, in requests
+	Lag1      float64  `json:"lag1"`   // autocorrelation of neighbours
+	Method    string   `json:"method"`
+	// EarlyStopping is MLPerf's test, which assumes that requests are independent.
+	EarlyStopping *EarlyStopping `json:"early_stopping,omitempty"`
+}
+
+// EarlyStopping is what MLPerf's early stopping says of an objective.
+type EarlyStopping struct {
+	Verdict string   `json:"verdict"`       // pass, inconclusive
+	More    int      `json:"more"`          // requests that would pass if none of them missed
+	Bound   *float64 `json:"bound_seconds"` // its estimate of the quantile from above; null where there are too few requests
+	Assumes string   `json:"assumes"`
 }
 
 // ArmCertificate sums up the certificates of an arm's trials: how many had which verdict, mean rates, and of each doubt the worst trial's.

@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"deploy/grafana":      {"runner/live", "results/export"},
 	"selftest":            {"loadgen", "results", "results/stats"},
 	"runner":              {"backend", "loadgen", "profiler", "results", "runner/child"},
-	"runner/child":        {"backend", "loadgen", "results", "tensor"},
+	"runner/child":        {"backend", "loadgen", "results", "results/stats", "tensor"},
 	"runner/live":         {"loadgen", "results", "runner/child"},
 }
 

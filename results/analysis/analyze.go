@@ -56,9 +56,10 @@ func Analyze(dir string) (*results.Report, error) {
 	}
 	a.compareArms()
 	a.compareQuality(quality)
-	if a.report.Gates, err = a.judgeGates(slices.Concat(a.spec.Gates, a.objectives()), quality); err != nil {
+	if a.report.Gates, err = a.judgeGates(a.spec.Gates, quality); err != nil {
 		return nil, err
 	}
+	a.report.Gates = append(a.report.Gates, a.objectiveGates()...)
 	a.decide(quality)
 	return a.report, nil
 }

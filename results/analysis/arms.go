@@ -35,7 +35,7 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		r.Timeout += t.Counts.Timeout
 		r.NodesByProvider = t.NodesByProvider
 	}
-	d.latencies(r.Metrics)
+	d.latencies(r.Metrics, r.NotMeasured)
 	r.Certificate = d.certificate()
 	tell(r.Certificate, r.Metrics)
 	for name, m := range perTrial {
@@ -53,6 +53,8 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		r.Metrics["size.bytes"] = results.Metric{Value: bytes, Unit: "B", Low: &bytes, High: &bytes, Confidence: 1, Method: "size of the model file and its external data", N: 1}
 	}
 	q.metrics(spec, r.Metrics, r.NotMeasured)
+	a.judgeObjectives(&r)
+	a.replaceOverloaded(&r)
 	return r
 }
 
@@ -66,7 +68,7 @@ func (a *analyzer) variant(name string) *results.Variant {
 }
 
 // latencies adds the quantiles and means of latency, service time and queue wait.
-func (d *armData) latencies(metrics map[string]results.Metric) {
+func (d *armData) latencies(metrics map[string]results.Metric, not map[string]string) {
 	for kind, of := range map[string]func(*trialData) []float64{
 		"latency":    func(t *trialData) []float64 { return t.latency },
 		"service":    func(t *trialData) []float64 { return t.service },
@@ -87,6 +89,10 @@ func (d *armData) latencies(metrics map[string]results.Metric) {
 			continue
 		}
 		for _, q := range quantiles {
+			if q.level < 1 && !supports(total, q.level) {
+				not[kind+"."+q.name] = fmt.Sprintf("%s of %d requests would be their largest; it needs %.0f", q.name, total, 1/(1-q.level))
+				continue
+			}
 			metrics[kind+"."+q.name] = metricOf(stats.PooledQuantile(samples, q.level, alpha), "s")
 		}
 		m := metricOf(stats.PerTrial(means, alpha), "s")

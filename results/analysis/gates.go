@@ -52,19 +52,6 @@ func (a *analyzer) judgeGates(gates []results.Gate, q *qualityData) ([]results.G
 	return out, errors.Join(problems...)
 }
 
-// objectives are the plan's latency objectives as gates, one for each arm of their load.
-func (a *analyzer) objectives() []results.Gate {
-	var gates []results.Gate
-	for _, o := range a.spec.SLOs {
-		for _, arm := range a.spec.Arms {
-			if o.Load == "" || o.Load == arm.Load {
-				gates = append(gates, results.Gate{Metric: o.Metric, Arm: arm.Name, AtMost: o.AtMost.String()})
-			}
-		}
-	}
-	return gates
-}
-
 func (a *analyzer) variantNames() string {
 	var names []string
 	for _, v := range a.spec.Variants {

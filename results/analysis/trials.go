@@ -3,6 +3,7 @@ package analysis
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"slices"
 
 	"assay/results"
@@ -13,6 +14,8 @@ import (
 type trialData struct {
 	results.Trial
 	latency, service, wait []float64 // of requests that ended well, seconds, ascending
+	due                    []float64 // latencies of all requests in the order in which they were due, +Inf for those that did not end well; where there are objectives
+	good                   int       // requests done within measure that keep every objective on latency
 	done                   int       // requests done within measure
 	batch                  int
 }
@@ -78,12 +81,22 @@ func (a *analyzer) readSamples(t *trialData) error {
 	if t.Status != results.TrialOK {
 		return nil
 	}
+	objectives := a.objectivesOf(t.Arm)
 	measure, _ := t.Phase("measure")
 	from, to := measure.StartNS-t.StartNS, measure.EndNS-t.StartNS
 	err := results.ScanRequests(a.dir.RequestsFile(t.Block, t.Arm), func(rows []results.Request) error {
 		for _, r := range rows {
 			if r.Status != results.RequestOK {
+				if objectives != nil {
+					t.due = append(t.due, math.Inf(1))
+				}
 				continue
+			}
+			if objectives != nil {
+				t.due = append(t.due, float64(r.DoneNS-r.DueNS)/1e9)
+				if r.DoneNS >= from && r.DoneNS <= to && keepsAll(objectives, r.DoneNS-r.DueNS) {
+					t.good++
+				}
 			}
 			t.latency = append(t.latency, float64(r.DoneNS-r.DueNS)/1e9)
 			t.service = append(t.service, float64(r.DoneNS-r.StartedNS)/1e9)

@@ -36,47 +36,70 @@ const (
 // given as +Inf. Where the run is shorter than 900 times the memory of its latencies, it is inconclusive in place of pass. False acceptance at the
 // boundary of M/M/1 was simulated at 1 to 3 % (nominal 1 %) for loads of 0.5 to 0.8 with 100,000 requests.
 func BatchMeans(latencies []float64, percentile, target float64) QueuedVerdict {
-	n := len(latencies)
+	return BatchMeansOfTrials([][]float64{latencies}, percentile, target)
+}
+
+// BatchMeansOfTrials is BatchMeans of several runs of the same load, each in batches of its own. Where the runs differ by more than their batches
+// let expect, their own spread is taken.
+func BatchMeansOfTrials(trials [][]float64, percentile, target float64) QueuedVerdict {
 	q := 1 - percentile
-	v := QueuedVerdict{N: n, Allowed: q, Verdict: VerdictInconclusive, Upper: 1}
-	if n < 2*batches {
-		v.Why = "fewer than 64 requests"
+	v := QueuedVerdict{Allowed: q, Verdict: VerdictInconclusive, Upper: 1, Memory: 1}
+	var shares, runs []float64
+	for _, latencies := range trials {
+		v.N += len(latencies)
+		if len(latencies) < 2*batches {
+			continue
+		}
+		own := batchShares(latencies, target)
+		mean, _ := meanSD(own[:])
+		shares, runs = append(shares, own[:]...), append(runs, mean)
+		v.Lag1 += lag1(latencies) / float64(len(trials))
+		v.Memory = max(v.Memory, memory(capped(latencies)))
+	}
+	if len(shares) == 0 {
+		v.Why = "fewer than 64 requests in a trial"
 		return v
 	}
-	above := make([]float64, n)
-	for i, l := range latencies {
-		if l > target {
-			above[i] = 1
+	n := float64(v.N)
+	mean, sd := meanSD(shares)
+	between, degrees := sd*sd/float64(len(shares)), float64(len(shares)-1)
+	if k := float64(len(runs)); k > 1 {
+		if _, spread := meanSD(runs); spread*spread/k > between {
+			between, degrees = spread*spread/k, k-1
 		}
 	}
-	var shares [batches]float64
-	for b := range shares {
-		lo, hi := b*n/batches, (b+1)*n/batches
-		for _, a := range above[lo:hi] {
-			shares[b] += a
-		}
-		shares[b] /= float64(hi - lo)
-	}
-	mean, sd := meanSD(shares[:])
 	v.Over = mean
-	independent := q * (1 - q) / float64(n)
-	variance := max(sd*sd/batches*q/max(mean, 1/float64(n)), independent)
-	t := StudentT(0.99, batches-1)
-	v.Upper, v.Lower = mean+t*math.Sqrt(variance), max(0, mean-t*math.Sqrt(variance))
-	v.Effective = min(float64(n), float64(n)*independent/variance)
-	v.Lag1 = lag1(latencies)
-	v.Memory = memory(capped(latencies))
+	independent := q * (1 - q) / n
+	variance := max(between*q/max(mean, 1/n), independent)
+	half := StudentT(0.99, degrees) * math.Sqrt(variance)
+	v.Upper, v.Lower = min(1, mean+half), max(0, mean-half)
+	v.Effective = min(n, n*independent/variance)
 	switch {
 	case v.Lower > q:
 		v.Verdict, v.Why = VerdictFail, "more requests are above the target than the percentile allows"
 	case v.Upper >= q:
 		v.Why = "the run cannot tell: the bounds of the share above the target contain what is allowed"
-	case float64(n) < memories*v.Memory:
+	case n < memories*v.Memory:
 		v.Why = "the run is too short for how long a queue here remembers; make it longer"
 	default:
 		v.Verdict, v.Why = VerdictPass, "fewer requests are above the target than the percentile allows"
 	}
 	return v
+}
+
+// batchShares gives the share above the target in each of the batches of a run.
+func batchShares(latencies []float64, target float64) (shares [batches]float64) {
+	n := len(latencies)
+	for b := range shares {
+		lo, hi := b*n/batches, (b+1)*n/batches
+		for _, l := range latencies[lo:hi] {
+			if l > target {
+				shares[b]++
+			}
+		}
+		shares[b] /= float64(hi - lo)
+	}
+	return shares
 }
 
 // capped replaces infinities, which failures stand for, by the largest finite value.

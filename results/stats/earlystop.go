@@ -69,17 +69,18 @@ func (e EarlyStop) Bound(sorted []float64) (bound float64, discarded int, ok boo
 	return sorted[n-low], low - 1, true
 }
 
-// ShareVerdict judges whether the share of which count of n were seen is at most allowed, by one-sided 99 % bounds for independent events.
-func ShareVerdict(count, n int, allowed float64) string {
+// ShareVerdict judges whether the share of which count of n were seen is at most allowed, by one-sided 99 % bounds for independent events,
+// and gives the bounds.
+func ShareVerdict(count, n int, allowed float64) (verdict string, low, high float64) {
 	if n == 0 {
-		return VerdictInconclusive
+		return VerdictInconclusive, 0, 1
 	}
-	low, high := clopperPearson(float64(count), float64(n), 0.01)
+	low, high = clopperPearson(float64(count), float64(n), 0.01)
 	switch {
 	case low > allowed:
-		return VerdictFail
+		return VerdictFail, low, high
 	case high <= allowed:
-		return VerdictPass
+		return VerdictPass, low, high
 	}
-	return VerdictInconclusive
+	return VerdictInconclusive, low, high
 }

@@ -17,40 +17,49 @@ const (
 	mostWaiting = 30
 )
 
-// JudgeOverload looks at the last two thirds of [0, length) seconds: fewer than 98 % as many completions as arrivals, and more requests in
-// flight in the last third than in the middle one and than 30. due and done are in seconds from the window's start, of equal requests; done
-// is +Inf for one that never ended. Between loads of 0.98 and 1.02 no run of a minute can tell.
-func JudgeOverload(due, done []float64, length float64) Overload {
-	var o Overload
-	from := length / 3
-	arrivals, completions := 0, 0
-	for i := range due {
-		if due[i] >= from && due[i] < length {
-			arrivals++
-		}
-		if done[i] >= from && done[i] < length {
-			completions++
-		}
+// OverloadWatch gathers what Overload is judged by, one request at a time. Its zero value is not ready: use WatchOverload.
+type OverloadWatch struct {
+	length                float64
+	arrivals, completions int
+	middle, last          float64 // time that requests spent in flight in the thirds
+}
+
+// WatchOverload watches a window of [0, length) seconds.
+func WatchOverload(length float64) *OverloadWatch { return &OverloadWatch{length: length} }
+
+// Add takes a request: when it was due and when it was done, in seconds from the window's start; done is +Inf for one that never ended.
+func (w *OverloadWatch) Add(due, done float64) {
+	from, last := w.length/3, 2*w.length/3
+	if due >= from && due < w.length {
+		w.arrivals++
 	}
-	if arrivals == 0 {
+	if done >= from && done < w.length {
+		w.completions++
+	}
+	w.middle += max(0, min(done, last)-max(due, from))
+	w.last += max(0, min(done, w.length)-max(due, last))
+}
+
+// Judge looks at the last two thirds of the window: fewer than 98 % as many completions as arrivals, and more requests in flight in the
+// last third than in the middle one and than 30. Between loads of 0.98 and 1.02 no run of a minute can tell.
+func (w *OverloadWatch) Judge() (o Overload) {
+	if w.arrivals == 0 || w.length <= 0 {
 		return o
 	}
-	o.Served = float64(completions) / float64(arrivals)
-	o.Capacity = float64(completions) / (length - from)
-	o.Middle, o.Last = inFlight(due, done, from, 2*from), inFlight(due, done, 2*from, length)
+	o.Served = float64(w.completions) / float64(w.arrivals)
+	o.Capacity = float64(w.completions) / (2 * w.length / 3)
+	o.Middle, o.Last = w.middle/(w.length/3), w.last/(w.length/3)
 	o.Overloaded = o.Served < servedShare && o.Last > o.Middle && o.Last > mostWaiting
 	return o
 }
 
-// inFlight is the mean number of requests that are due and not done within [from, to): the time that they spend there over its length.
-func inFlight(due, done []float64, from, to float64) float64 {
-	total := 0.0
+// JudgeOverload watches whole slices; see OverloadWatch.
+func JudgeOverload(due, done []float64, length float64) Overload {
+	w := WatchOverload(length)
 	for i := range due {
-		if lo, hi := max(due[i], from), min(done[i], to); hi > lo {
-			total += hi - lo
-		}
+		w.Add(due[i], done[i])
 	}
-	return total / (to - from)
+	return w.Judge()
 }
 
 // Window is one measurement window of a run.

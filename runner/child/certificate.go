@@ -1,11 +1,13 @@
 package child
 
 import (
+	"math"
 	"runtime"
 	"time"
 
 	"assay/loadgen"
 	"assay/results"
+	"assay/results/stats"
 )
 
 // clocks are readings of both clocks at one instant: the monotonic one that everything is measured by, and the wall's.
@@ -37,6 +39,8 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 	read := records.Reader(1)
 	rows := make([]results.Request, 4096)
 	scheduled, done := 0, 0
+	overload := stats.WatchOverload(float64(o.MeasureEnd-o.MeasureStart) / 1e9)
+	since := o.MeasureStart - o.WarmupStart // of measure, as rows count
 	for {
 		n, _ := read(rows)
 		if n == 0 {
@@ -45,8 +49,10 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 		for _, r := range rows[:n] {
 			scheduled++
 			if r.Status == results.RequestDropped {
+				overload.Add(float64(r.DueNS-since)/1e9, math.Inf(1))
 				continue
 			}
+			overload.Add(float64(r.DueNS-since)/1e9, float64(r.DoneNS-since)/1e9)
 			latency.Add(r.DoneNS - r.DueNS)
 			if r.DoneNS <= o.MeasureEnd-o.WarmupStart {
 				done++
@@ -62,6 +68,9 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 		c.AchievedPerSecond = float64(done) / seconds
 		if rate > 0 {
 			c.ScheduledPerSecond, c.DuePerSecond = rate, float64(scheduled)/seconds
+			if o := overload.Judge(); o.Overloaded {
+				c.Overload = &results.Overload{Served: o.Served, InFlight: o.Last, PerSecond: o.Capacity}
+			}
 		}
 	}
 	if late.N() > 0 {

@@ -1,0 +1,103 @@
+package analysis
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"assay/results"
+)
+
+// judged is the report of a planted run with objectives.
+func judged(t *testing.T, p planted, objectives ...results.SLO) *results.Report {
+	t.Helper()
+	dir := results.Dir(p.save(t))
+	run, err := dir.ReadRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Resolved.SLOs = objectives
+	if err := dir.WriteRun(run); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Analyze(string(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func TestObjectivesHaveAMarginAndGoodput(t *testing.T) {
+	rep := judged(t, planted{blocks: 6, slow: 3}, results.SLO{Metric: "latency.p95", AtMost: 2 * time.Millisecond}, results.SLO{Metric: "error", Share: 0.01})
+	a, b := rep.Arms[0], rep.Arms[1]
+	for _, c := range []struct {
+		got     results.ObjectiveResult
+		verdict string
+		good    bool
+	}{{a.Objectives[0], "pass", true}, {a.Objectives[1], "pass", true}, {b.Objectives[0], "fail", false}, {b.Objectives[1], "pass", true}} {
+		if c.got.Verdict != c.verdict || c.got.Margin == nil || (*c.got.Margin > 0) != c.good || c.got.N != 6*requests {
+			t.Errorf("%+v, want %s", c.got, c.verdict)
+		}
+	}
+	if e := a.Objectives[0].EarlyStopping; e == nil || e.Verdict != "pass" || !strings.Contains(e.Assumes, "independent") {
+		t.Errorf("early stopping %+v", e)
+	}
+	if good, all := a.Metrics["goodput"].Value, a.Metrics["throughput.requests"].Value; good != all {
+		t.Errorf("every request of a keeps them: goodput %v of %v", good, all)
+	}
+	if good := b.Metrics["goodput"].Value; good != 0 {
+		t.Errorf("no request of b keeps 2 ms, goodput %v", good)
+	}
+	if len(rep.Gates) != 4 || rep.Gates[1].Rule != "error at_most 1%" || !strings.Contains(rep.Gates[0].Why, "independent") {
+		t.Errorf("%+v", rep.Gates)
+	}
+}
+
+func TestObjectivesOfALookAndOfAnInvalidRunAreInconclusive(t *testing.T) {
+	slo := results.SLO{Metric: "latency.p95", AtMost: 2 * time.Millisecond}
+	if rep := judged(t, planted{blocks: 1, slow: 1, fast: true}, slo); rep.Gates[0].Verdict != "inconclusive" {
+		t.Errorf("--fast: %+v", rep.Gates[0])
+	}
+	rep := judged(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) { trial.Verdict, trial.Reasons = "invalid", []string{"host.late: 3 ms"} }}, slo)
+	if rep.Gates[0].Verdict != "inconclusive" || !strings.Contains(rep.Gates[0].Why, "invalid") {
+		t.Errorf("an invalid run: %+v", rep.Gates[0])
+	}
+}
+
+// TestOverloadedArmsHaveACapacityInPlaceOfLatencies also holds that what a model does alone stays.
+func TestOverloadedArmsHaveACapacityInPlaceOfLatencies(t *testing.T) {
+	rep := analyzed(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) {
+		if trial.Arm[0] == 'b' {
+			trial.Verdict, trial.Reasons = "invalid", []string{"load.overloaded: 80 % of the requests were served"}
+			trial.Certificate = &results.Certificate{Overload: &results.Overload{Served: 0.8, InFlight: 200, PerSecond: 900}}
+		}
+	}})
+	b := rep.Arms[1]
+	if _, ok := b.Metrics["latency.p99"]; ok || !strings.Contains(b.NotMeasured["latency.p99"], "about 900 requests/s") {
+		t.Errorf("p99 %+v, %q", b.Metrics["latency.p99"], b.NotMeasured["latency.p99"])
+	}
+	if c := b.Metrics["capacity"]; c.Value != 900 || c.Unit != "1/s" {
+		t.Errorf("capacity %+v", c)
+	}
+	if _, ok := b.Metrics["service.p50"]; !ok {
+		t.Error("service times are gone")
+	}
+	if _, ok := rep.Arms[0].Metrics["latency.p99"]; !ok {
+		t.Error("the other arm lost its latencies")
+	}
+	if rep.Verdict != "invalid" {
+		t.Errorf("verdict %s", rep.Verdict)
+	}
+}
+
+// TestTailsThatTheSampleCannotSupport are not printed: 200 requests say nothing of p99.9.
+func TestTailsThatTheSampleCannotSupport(t *testing.T) {
+	rep := analyzed(t, planted{blocks: 1, slow: 1})
+	a := rep.Arms[0]
+	if m, ok := a.Metrics["latency.p99.9"]; ok || !strings.Contains(a.NotMeasured["latency.p99.9"], "200 requests would be their largest") {
+		t.Errorf("%+v, %q", m, a.NotMeasured["latency.p99.9"])
+	}
+	if _, ok := a.Metrics["latency.p99"]; !ok {
+		t.Error("p99 of 200 requests is gone")
+	}
+}
