@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compares Assay's generator with MLPerf LoadGen on this machine, both driving nothing: requests a second in single-stream and offline, and how
-# late requests of a server load are answered. The two take turns, so that the machine's other work meets both.
+# Compares Assay's generator with MLPerf LoadGen on this machine, both driving nothing: requests a second in single-stream, of a server load that asks for
+# a million, and offline (where LoadGen hands over one query of all samples, and Assay as many requests), and how late requests of a paced server load are
+# answered, counted from the schedule by both. The two take turns, so that the machine's other work meets both.
 #
 #   git clone of mlcommons/inference, at commit b66003e10e2db4b8c36a448b0545ec90fcc6e9e9 (LoadGen 6.0.17), then
 #   LOADGEN_SRC=path/to/inference/loadgen scripts/compare-loadgen.sh [path/to/assay] [rate] [rounds]
@@ -61,7 +62,7 @@ int main(int argc, char** argv) {
   } else {
     s.scenario = mlperf::TestScenario::SingleStream;
     s.single_stream_expected_latency_ns = 500;
-    s.max_query_count = 2000000;
+    s.max_query_count = 500000;
   }
   mlperf::LogSettings log;
   log.log_output.outdir = argv[4];
@@ -77,22 +78,25 @@ cmake -S "$src" -B "$work/build" -DCMAKE_POLICY_VERSION_MINIMUM=3.5 > "$work/cma
 rm -f "$src/mlperf_conf.h" # its build writes this beside its sources
 g++ -std=c++14 -O3 -I"$src" -o "$work/null" "$work/null.cc" "$work/build/libmlperf_loadgen.a" -lpthread
 
-loadgen() { "$work/null" "$1" "$rate" "$seconds" "$work/logs"; }
+loadgen() { "$work/null" "$1" "${2:-$rate}" "${3:-$seconds}" "$work/logs"; }
 summary() { awk -F: -v key="$1" 'index($1, key) { gsub(/ /, "", $2); print $2; exit }'; }
 echo 'assay-null service=0s' > "$work/null.onnx"
 ours() { "$assay" bench "$work/null.onnx" --provider null --blocks 1 --out "$work/run$RANDOM$RANDOM" -q --json "$@"; }
 figure() { python3 -c "import json,sys; m=json.load(sys.stdin)['arms'][0]['metrics']; print(m['$1']['value'])"; }
 
-printf 'round  tool     single-stream/s  offline/s  server p50 us  server p99 us   (server at %s/s for %s s)\n' "$rate" "$seconds"
+printf 'round  tool     single-stream/s  flat out/s  offline/s   server p50 us  server p99 us   (server at %s/s for %s s)\n' "$rate" "$seconds"
+row() { printf '%-6s %-8s %-16.0f %-11.0f %-11.0f ' "$1" "$2" "$3" "$4" "$5"; awk -v p="$6" -v q="$7" -v f="$8" 'BEGIN { printf "%-14.1f %.1f\n", p * f, q * f }'; }
 for round in $(seq "$rounds"); do
   single=$(loadgen single | summary 'QPS w/ loadgen overhead')
+  flat=$(loadgen server 1000000 2 | summary 'Completed samples per second')
   offline=$(loadgen offline | summary 'Samples per second')
   loadgen server > "$work/server.txt"
   p50=$(summary '50.00 percentile latency (ns)' < "$work/server.txt") p99=$(summary '99.00 percentile latency (ns)' < "$work/server.txt")
-  awk -v r="$round" -v a="$single" -v b="$offline" -v c="$p50" -v d="$p99" 'BEGIN { printf "%-6s loadgen  %-16.0f %-10.0f %-14.1f %.1f\n", r, a, b, c / 1e3, d / 1e3 }'
-  single=$(ours --scenario single-stream --requests 2000000 --duration 20s --warmup 100ms | figure throughput)
+  row "$round" loadgen "$single" "$flat" "$offline" "$p50" "$p99" 1e-3
+  single=$(ours --scenario single-stream --requests 500000 --duration 20s --warmup 100ms | figure throughput)
+  flat=$(ours --scenario server --rate 1000000/s --duration 2s --warmup 0s | figure throughput.requests)
   offline=$(ours --scenario offline --requests 2000000 --duration 20s --warmup 100ms | figure throughput)
   ours --scenario server --rate "$rate/s" --duration "${seconds}s" --warmup 200ms > "$work/ours.json"
   p50=$(figure latency.p50 < "$work/ours.json") p99=$(figure latency.p99 < "$work/ours.json")
-  awk -v r="$round" -v a="$single" -v b="$offline" -v c="$p50" -v d="$p99" 'BEGIN { printf "%-6s assay    %-16.0f %-10.0f %-14.1f %.1f\n", r, a, b, c * 1e6, d * 1e6 }'
+  row "$round" assay "$single" "$flat" "$offline" "$p50" "$p99" 1e6
 done
