@@ -46,11 +46,29 @@ func (r *rewriter) ownParamsOf(name string) (Params, bool, error) {
 }
 
 // rangedBy is the tensor whose range is an activation's.
-func (r *rewriter) rangedBy(name string) string {
-	if cut, ok := r.follows[name]; ok {
+func (s *selection) rangedBy(name string) string {
+	if cut, ok := s.follows[name]; ok {
 		return cut
 	}
 	return name
+}
+
+// ranged are the tensors whose ranges decide parameters: not those that take another's, nor those whose range is known without data.
+func (s *selection) ranged() (names []string) {
+	taken := map[string]bool{}
+	for _, name := range s.activations {
+		o := s.override[name]
+		_, shared := s.shares[name]
+		_, fixed := s.fixed[name]
+		if shared || fixed || o != nil && (o.Range != nil || o.Scale != nil) {
+			continue
+		}
+		if by := s.rangedBy(name); !taken[by] {
+			taken[by] = true
+			names = append(names, by)
+		}
+	}
+	return names
 }
 
 // root is the tensor whose parameters an activation takes.

@@ -61,11 +61,29 @@ func (s *selection) takeHeavy(n *onnxpb.NodeProto) {
 	if n.OpType != "MatMul" {
 		s.markBias(n)
 	}
-	// Gemm and MatMul can give floats straight away; a model's last scores need no 8-bit detour.
-	if s.options.InputsOnly || s.output[n.Output[0]] && (n.OpType == "Gemm" || n.OpType == "MatMul") {
+	// Gemm and MatMul can give floats straight away; what nothing takes in 8 bits needs no detour through them.
+	product := n.OpType == "Gemm" || n.OpType == "MatMul"
+	if s.options.InputsOnly || product && (s.output[n.Output[0]] || !s.wanted(n.Output[0])) {
 		return
 	}
 	s.mark(n.Output[0])
+}
+
+// wanted reports whether something that will be quantized reads a value, straight or behind what carries it on.
+func (s *selection) wanted(value string) bool {
+	return slices.ContainsFunc(s.reading[value], func(n *onnxpb.NodeProto) bool {
+		heavy := s.filter.types[n.OpType]
+		if onnx.Domain(n.Domain) != "" || s.filter.refuses(n, heavy) != "" {
+			return false
+		}
+		switch {
+		case heavy:
+			return n.Input[0] == value && s.unfit(n) == ""
+		case n.OpType == "Relu" || n.OpType == "Clip", slices.Contains(moving, n.OpType):
+			return n.Input[0] == value && slices.ContainsFunc(n.Output, s.wanted)
+		}
+		return s.filter.convolutional && slices.Contains(joining, n.OpType)
+	})
 }
 
 // unfit says why a node with weights cannot be quantized, "" where it can.

@@ -12,8 +12,8 @@ import (
 type index struct {
 	model   *onnx.Model
 	opset   int64
-	uses    map[string]int // consumers of a value in the main graph, graph outputs counted
-	readers map[string]int // nodes alone
+	uses    map[string]int                 // consumers of a value in the main graph, graph outputs counted
+	reading map[string][]*onnxpb.NodeProto // nodes of the main graph by what they read
 	output  map[string]bool
 	input   map[string]bool
 	within  map[string]bool // values that subgraphs read; they keep their names and stay float
@@ -22,7 +22,7 @@ type index struct {
 }
 
 func newIndex(m *onnx.Model) *index {
-	x := &index{model: m, opset: m.Opset(""), uses: map[string]int{}, readers: map[string]int{}, output: map[string]bool{},
+	x := &index{model: m, opset: m.Opset(""), uses: map[string]int{}, reading: map[string][]*onnxpb.NodeProto{}, output: map[string]bool{},
 		input: map[string]bool{}, within: map[string]bool{}, weight: map[string]*onnxpb.TensorProto{}, types: valueTypes(m.Proto.Graph)}
 	g := m.Proto.Graph
 	for _, v := range g.Input {
@@ -38,7 +38,7 @@ func newIndex(m *onnx.Model) *index {
 	for _, n := range g.Node {
 		for _, name := range n.Input {
 			x.uses[name]++
-			x.readers[name]++
+			x.reading[name] = append(x.reading[name], n)
 		}
 		for _, sub := range graphsOf(n) {
 			x.readWithin(sub)

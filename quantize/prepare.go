@@ -64,6 +64,27 @@ const upgradedOpset = 13
 // prepared gives the graph that a scheme works on: see Prepare. Without preparation it is the model as it is, or an error where that is too
 // old. The caller closes the result.
 func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
+	m, err := folded(ctx, be, src, o, dir)
+	if err != nil || o.Scheme != SchemeInt8Static || !lacksTypes(m.Proto.Graph) {
+		return m, err
+	}
+	if err := addTypes(ctx, be, m, dir); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// lacksTypes reports whether there are values whose element types are not said, as behind operators that are not of the standard domain.
+func lacksTypes(g *onnxpb.GraphProto) bool {
+	types := valueTypes(g)
+	return slices.ContainsFunc(g.Node, func(n *onnxpb.NodeProto) bool {
+		return slices.ContainsFunc(n.Output, func(name string) bool { return name != "" && types[name] == 0 })
+	})
+}
+
+// folded is prepared, without the types that only the runtime knows.
+func folded(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
 	v, least := src.Opset(""), leastOpset(o)
 	old := v > 0 && v < least
 	if !o.Prepare {
@@ -123,6 +144,14 @@ func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 	if m.Opset("") < upgrade.Oldest {
 		return upgrade.To(m, upgradedOpset) // which says that it is too old; the runtime would say less
 	}
+	if err := addTypes(ctx, be, m, dir); err != nil {
+		return err
+	}
+	return upgrade.To(m, upgradedOpset)
+}
+
+// addTypes says in a graph the types and shapes that the runtime knows of its values.
+func addTypes(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) error {
 	values, err := describe(ctx, be, m, dir)
 	if err != nil {
 		return err
@@ -142,7 +171,7 @@ func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string)
 			}
 		}
 	}
-	return upgrade.To(m, upgradedOpset)
+	return nil
 }
 
 // typeProto is a tensor's type, without a shape where the rank is not known.

@@ -210,7 +210,7 @@ func (r *ranker) candidates(ctx context.Context) ([]*Unit, error) {
 			}
 			out = append(out, u)
 			if s, ok := j.(*staticInt8); ok {
-				needs = append(needs, s.activations...)
+				needs = append(needs, s.measure...)
 			}
 			return nil
 		})
@@ -242,7 +242,7 @@ func (r *ranker) calibrate(ctx context.Context, s *staticInt8, needs []string) e
 	}
 	var missing []string
 	listed := map[string]bool{}
-	for _, name := range slices.Concat(s.activations, needs) {
+	for _, name := range slices.Concat(s.measure, needs) {
 		if _, given := r.ranges[name]; !given && !listed[name] {
 			listed[name] = true
 			missing = append(missing, name)
@@ -251,7 +251,7 @@ func (r *ranker) calibrate(ctx context.Context, s *staticInt8, needs []string) e
 	if len(missing) == 0 {
 		return nil
 	}
-	s.activations = missing
+	s.measure = missing
 	q := *r.q
 	q.Ranges = nil
 	if err := s.calibrate(ctx, r.be, &q, &r.seen); err != nil {

@@ -15,7 +15,8 @@ import (
 // staticInt8 makes weights int8 and activations 8 bits by calibrated ranges, in the QDQ form that runtimes fuse.
 type staticInt8 struct {
 	*selection
-	ranges Ranges
+	ranges  Ranges
+	measure []string // the tensors that are calibrated
 }
 
 func newStatic(m *onnx.Model, o Options) (*staticInt8, error) {
@@ -23,7 +24,10 @@ func newStatic(m *onnx.Model, o Options) (*staticInt8, error) {
 		return nil, err
 	}
 	s, err := selectNodes(m, o)
-	return &staticInt8{selection: s}, err
+	if err != nil {
+		return nil, err
+	}
+	return &staticInt8{selection: s, measure: s.ranged()}, nil
 }
 
 // checkTypes refuses types that have no 8-bit operators.
@@ -62,10 +66,14 @@ func (s *staticInt8) calibrate(ctx context.Context, be backend.Backend, q *Reque
 		s.ranges, res.Ranges = q.Ranges, q.Ranges
 		return nil
 	}
+	if len(s.measure) == 0 {
+		s.ranges, res.Ranges = Ranges{}, Ranges{}
+		return nil // all is known without data
+	}
 	if q.Examples == nil {
 		return errors.New("static quantization needs calibration data, or ranges from an earlier run")
 	}
-	return s.ranged(ctx, be, q, res)
+	return s.calibrateOn(ctx, be, q, res)
 }
 
 // takeRanges checks ranges that are given. They may name tensors that are not quantized, as those of another choice or tool do, but not those
@@ -85,7 +93,7 @@ func (s *selection) takeRanges(given Ranges, res *Result) error {
 		}
 	}
 	if used == 0 {
-		return fmt.Errorf("the ranges name no tensor that is quantized, but %s; want %s", someOf(slices.Sorted(maps.Keys(given))), someOf(s.activations))
+		return fmt.Errorf("the ranges name no tensor that is quantized, but %s; want %s", someOf(slices.Sorted(maps.Keys(given))), someOf(s.ranged()))
 	}
 	if len(unknown) > 0 {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d of %d ranges are of tensors that the prepared graph does not have: %s", len(unknown), len(given), someOf(unknown)))

@@ -16,8 +16,8 @@ import (
 // comparedByAuto is on how many examples at most auto compares methods: the first ones.
 const comparedByAuto = 32
 
-// ranged runs the examples and chooses ranges by the method asked for.
-func (s *staticInt8) ranged(ctx context.Context, be backend.Backend, q *Request, res *Result) error {
+// calibrateOn runs the examples and chooses ranges by the method asked for.
+func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Request, res *Result) error {
 	if err := q.Options.checkMethod(); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (s *staticInt8) ranged(ctx context.Context, be backend.Backend, q *Request,
 	}
 	begun := time.Now()
 	defer func() { res.Seconds.Calibrate = time.Since(begun).Seconds() }()
-	seen, err := calibrate(ctx, be, s.model, s.activations, method != MethodMinMax, q.Examples, remaining(q.Count, q.Progress))
+	seen, err := calibrate(ctx, be, s.model, s.measure, method != MethodMinMax, q.Examples, remaining(q.Count, q.Progress))
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 of this; run it again only to follow a newer version of that tool.
 
     python -m venv VENV && VENV/bin/pip install onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0
-    ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python go test ./quantize -run TestReference [-update]
+    ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python go test -timeout 3h ./quantize -run TestReference [-update]
 
 The goldens hold on every processor: what the preparation computes of the kept models' weights, BatchNormalization into Conv, is one rounding a
 step (equal to numpy's float32, bit for bit). The test prepares the models, calls this script as `golden.py --prepared DIR --out DIR`, and compares every initializer and every Q/DQ node of
