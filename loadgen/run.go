@@ -60,8 +60,8 @@ type Outcome struct {
 	Interrupted                                bool
 	FirstError                                 error // of the first failed request, whether in warm-up or measure
 
-	// Stopped is for how long in measure the process did not run although it wanted to, in pieces of at least 50 ms, and LongestStop the
-	// longest of them, nanoseconds.
+	// Stopped is for how long in measure the thread that watches the workers did not run although it wanted to, in pieces of at least 50 ms, and
+	// LongestStop the longest of them, nanoseconds.
 	Stopped, LongestStop int64
 	// Free is, of open loads, when each worker's last warm-up request ended: a backlog from warm-up is the model's, not the generator's.
 	Free []int64

@@ -149,7 +149,7 @@ type Certificate struct {
 	GeneratorShare *float64           `json:"generator_share,omitempty"`
 	// ClockRatio is how far the wall clock advanced for each second of the monotonic one.
 	ClockRatio float64 `json:"clock_ratio"`
-	// For how long the process did not run although it wanted to, in pieces of at least 50 ms, and the longest.
+	// For how long the thread that watches the load, due every 20 ms, did not run, in pieces of at least 50 ms, and the longest of them.
 	StoppedSeconds     float64 `json:"stopped_seconds"`
 	LongestStopSeconds float64 `json:"longest_stop_seconds"`
 	// Spin is how long before a request is due the generator stops sleeping and spins, and why.

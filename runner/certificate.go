@@ -20,8 +20,10 @@ const (
 	suspectThrottled = 0.01
 	// Others may use the cores that the trial leaves, and of all cores this share in any case.
 	othersShare = 0.05
-	// Preemptions and disk reads by this share of requests would show in their p99.
-	requestShare = 0.01
+	// Preemptions and disk reads by this share of requests would show in their p99. Some happen in every process, whatever it does.
+	requestShare     = 0.01
+	usualPreemptions = 10.0 // a second
+	usualMajorFaults = 10.0
 	// What preemptions must cost on average over all requests to be told: seconds, or this share of median latency where that is more.
 	suspectWaited, suspectWaitedShare = 20e-6, 0.01
 )
@@ -61,7 +63,7 @@ func stopped(t *results.Trial, _ evidence) finding {
 	if c == nil || c.StoppedSeconds == 0 {
 		return finding{}
 	}
-	const text = "the process did not run for %.3g s of measure, the longest time for %.3g s: it or its machine was stopped, or had no core"
+	const text = "the thread that watches the load did not run for %.3g s of measure, the longest time for %.3g s: the process or its machine was stopped, or had no core"
 	if c.LongestStopSeconds > longStop && c.StoppedSeconds > invalidStopped*measured(t) {
 		return invalid(text, c.StoppedSeconds, c.LongestStopSeconds)
 	}
@@ -105,7 +107,7 @@ func preempted(t *results.Trial, e evidence) finding {
 	}
 	requests := float64(t.Counts.Scheduled)
 	switches := float64(c.InvoluntarySwitches)
-	if waited := *c.WaitedForCoreSeconds / requests; switches > requestShare*requests && waited > max(suspectWaited, suspectWaitedShare*e.p50) {
+	if waited := *c.WaitedForCoreSeconds / requests; switches > max(requestShare*requests, usualPreemptions*measured(t)) && waited > max(suspectWaited, suspectWaitedShare*e.p50) {
 		return suspect("threads were taken off their core %d times during %d requests and waited for one %.3g ms a request", c.InvoluntarySwitches, t.Counts.Scheduled, waited*1e3)
 	}
 	return finding{}
@@ -127,7 +129,7 @@ func throttled(t *results.Trial, _ evidence) finding {
 
 func paging(t *results.Trial, _ evidence) finding {
 	c := t.Certificate
-	if c == nil || float64(c.MajorFaults) <= requestShare*float64(t.Counts.Scheduled) {
+	if c == nil || float64(c.MajorFaults) <= max(usualMajorFaults, requestShare*float64(t.Counts.Scheduled)) {
 		return finding{}
 	}
 	return suspect("memory was read from the disk %d times during %d requests", c.MajorFaults, t.Counts.Scheduled)
