@@ -14,6 +14,7 @@ import (
 	"assay/backend"
 	"assay/dataset"
 	"assay/onnx"
+	"assay/onnx/onnxpb"
 	"assay/onnx/upgrade"
 	"assay/results"
 	"assay/tensor"
@@ -148,5 +149,19 @@ func TestPreparedModelsComputeTheSame(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the graph does not say and the standard operators do not show, the runtime says: here the type behind an operator of its own domain.
+func TestPrepareAddsTypes(t *testing.T) {
+	n := newNetwork(17).input("x", 1, 8).weight("w", 8, 8).weight("v", 8, 4).node("MatMul x w > a").node("Gelu a > b").node("MatMul b v > y").output("y", 1, 4)
+	n.model.Graph.Node[1].Domain = "com.microsoft"
+	n.model.OpsetImport = append(n.model.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: "com.microsoft", Version: 1})
+	res, err := Make(t.Context(), loaded(t), Request{Model: n.save(t), Out: filepath.Join(t.TempDir(), "out.onnx"), Options: DefaultOptions(), Examples: normal(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Nodes.Quantized != 2 {
+		t.Errorf("%d nodes are quantized, want both products: %v", res.Nodes.Quantized, res.Nodes.LeftFloat)
 	}
 }

@@ -1,7 +1,7 @@
 """Quantizes one model as a user of onnxruntime.quantization would, in one process from start to end: what `assay quantize` is measured
 against by internal/quantizepeer, which starts this script. Go needs none of it.
 
-    python -m venv VENV && VENV/bin/pip install onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0 onnx_ir==0.2.1 ml_dtypes==0.6.0
+    python -m venv VENV && VENV/bin/pip install onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0 onnx_ir==1.1.0 ml_dtypes==0.6.0
     VENV/bin/python testdata/quantize/peer.py MODEL OUT --scheme int8-static --calibration EXAMPLES.npz [--examples 16]
 
 The model is taken as it is: the tool's own preparation would only add to its time. An example is a whole feed: the first axis of each
@@ -39,10 +39,18 @@ def options(args):
             "calibrate_method": methods[args.method]}
 
 
+def extras(args):
+    """Below opset 13 the standard operators have no axis: files by channel load only with those of the runtime's own domain."""
+    import onnx
+
+    opset = max((o.version for o in onnx.load(args.model, load_external_data=False).opset_import if o.domain in ("", "ai.onnx")), default=0)
+    return {"UseQDQContribOps": True} if args.per_channel and opset < 13 else {}
+
+
 def static(args):
     from onnxruntime.quantization import quantize_static
 
-    quantize_static(args.model, args.out, reader(args.calibration, args.examples), **options(args))
+    quantize_static(args.model, args.out, reader(args.calibration, args.examples), extra_options=extras(args), **options(args))
 
 
 def ranges_of(args):
@@ -71,7 +79,7 @@ def given(args):
         ranges = {name: (np.float32(low), np.float32(high)) for name, (low, high) in json.load(f).items()}
     model = load_model_with_shape_infer(Path(args.model))
     types = sorted({*QDQRegistry, *QLinearOpsRegistry})
-    tool = QDQQuantizer(model, o["per_channel"], o["reduce_range"], o["weight_type"], o["activation_type"], TensorsData(CalibrationMethod.MinMax, ranges), [], [], types, {})
+    tool = QDQQuantizer(model, o["per_channel"], o["reduce_range"], o["weight_type"], o["activation_type"], TensorsData(CalibrationMethod.MinMax, ranges), [], [], types, extras(args))
     tool.quantize_model()
     tool.model.save_model_to_file(args.out)
 
