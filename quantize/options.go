@@ -1,6 +1,10 @@
 package quantize
 
-import "assay/tensor"
+import (
+	"errors"
+
+	"assay/tensor"
+)
 
 // The schemes.
 const (
@@ -49,4 +53,18 @@ type Options struct {
 // DefaultOptions are uint8 activations and int8 weights by channel, on a prepared graph.
 func DefaultOptions() Options {
 	return Options{Scheme: SchemeInt8Static, Activation: tensor.Uint8, PerChannel: true, Prepare: true}
+}
+
+// Validate reports everything that is wrong with options without a look at a model.
+func (o Options) Validate() error {
+	_, errFilter := o.filter()
+	var errScheme error
+	switch o.Scheme {
+	case SchemeInt8Static:
+		errScheme = errors.Join(checkTypes(o), o.checkMethod())
+	case SchemeInt4Weight, SchemeInt8Weight:
+		o = o.withBlocks()
+		errScheme = o.validateBlocks()
+	}
+	return errors.Join(errFilter, errScheme)
 }

@@ -104,6 +104,9 @@ func (o *optionFlags) options() (quantize.Options, error) {
 		wrong(err != nil, "--overrides: %v", err)
 	}
 	o.narrow(&out)
+	if len(problems) == 0 {
+		problems = append(problems, out.Validate())
+	}
 	return out, errors.Join(problems...)
 }
 
