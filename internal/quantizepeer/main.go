@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&p.python, "python", "", "interpreter with onnxruntime, of the versions in the script")
 	flag.StringVar(&p.script, "script", "testdata/quantize/peer.py", "the reference as a program")
 	library := flag.String("library", "", "ONNX Runtime library")
-	what := flag.String("what", "speed", "speed: time and memory; error: distance from the original's outputs")
+	what := flag.String("what", "speed", "speed: time and memory; error: distance from the original's outputs; examples: write those of MODEL to FILE")
 	ways := flag.String("ways", "", "for error: only the ways whose names match this regular expression")
 	flag.IntVar(&p.rounds, "rounds", 5, "times that each is run for speed")
 	flag.Parse()
@@ -48,6 +48,9 @@ func main() {
 }
 
 func (p *peers) run(library, what string, models []string) error {
+	if what == "examples" && len(models) == 2 {
+		return writeExamples(library, models[0], models[1])
+	}
 	table, known := map[string]func([]string) error{"speed": p.speed, "error": p.error}[what]
 	switch {
 	case !known:
@@ -57,21 +60,30 @@ func (p *peers) run(library, what string, models []string) error {
 	case p.python == "":
 		return errors.New("give -python, an interpreter with onnxruntime")
 	}
-	b, err := ort.Open(ort.Config{Library: library})
+	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	defer b.Close()
 	if p.dir, err = os.MkdirTemp("", "quantizepeer"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(p.dir)
 	for _, model := range models {
-		if err := madeup.WriteExamples(context.Background(), b, model, p.examples(model), examples); err != nil {
-			return fmt.Errorf("%s: %w", model, err)
+		// In a process of its own: Linux counts the memory of the process that starts another into the peak of that.
+		if _, err := measure([]string{self, "-library", library, "-what", "examples", model, p.examples(model)}); err != nil {
+			return err
 		}
 	}
 	return table(models)
+}
+
+func writeExamples(library, model, path string) error {
+	b, err := ort.Open(ort.Config{Library: library})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return madeup.WriteExamples(context.Background(), b, model, path, examples)
 }
 
 func name(model string) string { return strings.TrimSuffix(filepath.Base(model), ".onnx") }

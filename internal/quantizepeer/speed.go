@@ -14,8 +14,8 @@ import (
 
 // speed prints time and memory of static int8 by channel: with ranges given, and with calibration.
 func (p *peers) speed(models []string) error {
-	fmt.Println("| model | from | seconds | reference | faster | MB | reference | smaller |")
-	fmt.Println("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Println("| model | from | seconds | reference | faster | processor seconds | reference | less | MB | reference | smaller |")
+	fmt.Println("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, model := range models {
 		data, ranges, theirs := p.examples(model), p.file(model, "-ranges.json"), p.file(model, "-reference.json")
 		out := p.file(model, "-out.onnx")
@@ -36,15 +36,16 @@ func (p *peers) speed(models []string) error {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("| %s | %s | %s | %s | x%.1f | %.0f | %.0f | x%.1f |\n", name(model), c.from, seconds(a), seconds(b), median(b).seconds/median(a).seconds,
-				median(a).megabytes, median(b).megabytes, median(b).megabytes/median(a).megabytes)
+			x, y := median(a), median(b)
+			fmt.Printf("| %s | %s | %s | %s | x%.1f | %.2f | %.2f | x%.1f | %.0f | %.0f | x%.1f |\n", name(model), c.from, seconds(a), seconds(b), y.seconds/x.seconds,
+				x.processor, y.processor, y.processor/x.processor, x.megabytes, y.megabytes, y.megabytes/x.megabytes)
 		}
 	}
 	return nil
 }
 
 // cost is what a process took, with those that it started: the larger of them, where it is memory.
-type cost struct{ seconds, megabytes float64 }
+type cost struct{ seconds, processor, megabytes float64 }
 
 // alternate runs two commands in turn, the first one first in every other round.
 func (p *peers) alternate(ours, reference []string) (a, b []cost, err error) {
@@ -78,7 +79,7 @@ func measure(argv []string) (cost, error) {
 	}
 	took := time.Since(begun).Seconds()
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return cost{took, float64(usage.Maxrss) * 1024 / 1e6}, nil
+	return cost{took, (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), float64(usage.Maxrss) * 1024 / 1e6}, nil
 }
 
 // median is that of each figure.
@@ -91,7 +92,7 @@ func median(costs []cost) cost {
 		slices.Sort(v)
 		return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 	}
-	return cost{middle(func(c cost) float64 { return c.seconds }), middle(func(c cost) float64 { return c.megabytes })}
+	return cost{middle(func(c cost) float64 { return c.seconds }), middle(func(c cost) float64 { return c.processor }), middle(func(c cost) float64 { return c.megabytes })}
 }
 
 // seconds is the median with the smallest and the largest.
