@@ -39,6 +39,9 @@ Exit codes: 0 where every check passes, 3 where one failed, 4 where one is suspe
 		Example: "  assay selftest\n  assay selftest --json\n  assay selftest --markdown > selftest.md",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.json && o.markdown {
+				return usageError(errors.New("--json and --markdown each print a document of their own; choose one"))
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			return a.selftest(ctx, o)
@@ -47,7 +50,6 @@ Exit codes: 0 where every check passes, 3 where one failed, 4 where one is suspe
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&o.markdown, "markdown", false, "print a page for the documentation")
 	cmd.Flags().BoolVar(&o.full, "full", false, "ten times as long")
-	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	return cmd
 }
 

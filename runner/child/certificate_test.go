@@ -1,6 +1,7 @@
 package child
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -81,5 +82,18 @@ func TestLateWakingIsTheGenerators(t *testing.T) {
 	c, _ := certificate(t, 1, 20, time.Millisecond, 2*time.Millisecond)
 	if c.Lateness["p50"] < 1.99e-3 || c.Unexplained["p50"] < 1.99e-3 || *c.GeneratorShare < 0.5 || *c.GeneratorShare > 0.75 {
 		t.Errorf("late %v, unexplained %v, share %v", c.Lateness, c.Unexplained, *c.GeneratorShare)
+	}
+}
+
+// TestASteppedClockShows: the wall's clock is set forward by a second within ten, slewed by a thousandth, or keeps step.
+func TestASteppedClockShows(t *testing.T) {
+	begun := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+	for wall, want := range map[time.Duration]float64{11 * time.Second: 1.1, 10010 * time.Millisecond: 1.001, 10 * time.Second: 1, 9 * time.Second: 0.9} {
+		if got := (clocks{5e9, begun}).elapsedRatio(clocks{15e9, begun.Add(wall)}); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%v of wall time in 10 s: %v, want %v", wall, got, want)
+		}
+	}
+	if got := (clocks{5e9, begun}).elapsedRatio(clocks{5e9, begun.Add(time.Hour)}); got != 1 {
+		t.Errorf("no time between the readings: %v", got)
 	}
 }
