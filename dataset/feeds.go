@@ -21,6 +21,7 @@ const MemoryLimit = 4 << 30
 const (
 	generatedFeeds = 8
 	generatedBytes = 64 << 20
+	differentBytes = 512 << 20 // where more different ones are asked for
 	maxFeeds       = 1024
 )
 
@@ -367,6 +368,9 @@ func (m *maker) count(columns []*column) (int, error) {
 	}
 	if first >= 0 {
 		return columns[first].count, nil
+	}
+	if n := int64(m.in.Different); n > 0 {
+		return int(max(1, min(n, maxFeeds, differentBytes/max(1, total)))), nil
 	}
 	return int(max(1, min(generatedFeeds, generatedBytes/max(1, total)))), nil
 }

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -22,6 +21,9 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 	if g.cfg.LockThreads {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		if g.cfg.Pin != nil {
+			g.cfg.Pin(false)
+		}
 		SharpenTimers()
 	}
 	var progress Progress
@@ -39,6 +41,7 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 		default:
 		}
 		g.crossEdges(now)
+		g.watchCalls(now)
 		scanned = g.gather(&progress, scanned)
 		if now >= nextTick {
 			g.place(&progress, now, scanned)
@@ -56,36 +59,7 @@ func (g *generator) interrupt(now int64) {
 	if g.stop.Swap(true) {
 		return
 	}
-	for {
-		end := g.end.Load()
-		if end <= now || g.end.CompareAndSwap(end, now) {
-			return
-		}
-	}
-}
-
-func (g *generator) nextEdge(now int64) int64 {
-	next := int64(math.MaxInt64)
-	for _, at := range []int64{g.start.Load(), g.end.Load()} {
-		if at > now {
-			next = min(next, at)
-		}
-	}
-	return next
-}
-
-// crossEdges reports the edges that no worker reports itself.
-func (g *generator) crossEdges(now int64) {
-	start, end := g.start.Load(), g.end.Load()
-	if g.cfg.Schedule != nil && now >= start {
-		g.edge("measure", now)
-	}
-	if start != notYet && now >= end && (g.cfg.Schedule != nil || g.cfg.Workers > 1 || g.stop.Load()) {
-		g.edge("drain", now)
-		if g.cfg.DrainLimit > 0 {
-			g.deadline.CompareAndSwap(math.MaxInt64, end+int64(g.cfg.DrainLimit))
-		}
-	}
+	g.endBy(now)
 }
 
 // gather adds the requests finished since the last time to the progress, without the workers' help, and moves the window of records that
@@ -140,38 +114,31 @@ func (g *generator) taken() int64 {
 	return max(0, min(n, g.records.ready.Load()))
 }
 
-// finish closes the phases that a limit or an interrupt cut short, as soon as the last worker is done.
-func (g *generator) finish() {
-	now := g.cfg.Clock.Now()
-	g.finished = now
-	if g.start.Load() == notYet {
-		g.start.Store(now)
-	}
-	g.edge("measure", now)
-	if now < g.end.Load() {
-		g.end.Store(now)
-	}
-	g.edge("drain", now)
-	g.edge("end", now)
-}
-
 // outcome counts what was recorded.
 func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
-		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
+		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Hung: g.aborted.Load(), Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
 	o.Counts.Warmup = int(g.warm.Load())
 	g.records.origin = g.base
+	if g.gone.Load() {
+		g.abandon()
+	}
 	released := int64(0)
-	for taken := g.taken(); g.records.n < taken && g.records.slots[g.records.n].done != 0; g.records.n++ {
+	for taken := g.taken(); g.records.n < taken && g.records.ended(g.records.n); g.records.n++ {
 		released = g.records.pass(released, g.records.n)
 		o.Counts.Scheduled++
-		switch results.RequestStatus(g.records.slots[g.records.n].status) {
+		if g.records.abandoned[g.records.n] {
+			o.Counts.Hung++
+		}
+		switch g.records.status(g.records.n) {
 		case results.RequestOK:
 			o.Counts.OK++
 		case results.RequestFailed:
 			o.Counts.Failed++
 		case results.RequestDropped:
 			o.Counts.Dropped++
+		case results.RequestTimeout:
+			o.Counts.Timeout++
 		}
 	}
 	if g.full.Load() {

@@ -14,9 +14,13 @@ import (
 type record struct {
 	due, issued, started, done int64
 	input                      int32
+	batch                      uint16 // requests that it was sent with, itself included; 0 where each is sent by itself
 	status                     uint8
-	_                          [3]byte
+	_                          [1]byte
 }
+
+// statusUnsent is the status of a request that timed out before it was sent.
+const statusUnsent = 255
 
 const recordSize = int64(unsafe.Sizeof(record{}))
 
@@ -30,6 +34,9 @@ type Records struct {
 	mu     sync.Mutex   // growing
 	n      int64        // slots used, after the run
 	origin int64        // the run clock's instant that rows count from
+
+	abandoned map[int64]bool // slots of calls that never returned; their threads may still write
+	kept      bool           // for those threads: Close gives nothing back
 }
 
 // chunk is how many records are made ready at a time: 640 KiB.
@@ -45,7 +52,7 @@ func NewRecords(dir string, capacity int64) (*Records, error) {
 		f.Close()
 		return nil, err
 	}
-	r := &Records{file: f}
+	r := &Records{file: f, abandoned: map[int64]bool{}}
 	if err := r.mapFile(capacity * recordSize); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("make room for request records: %w", err)
@@ -111,13 +118,33 @@ func (r *Records) pass(released, at int64) int64 {
 	return at
 }
 
+// ended reports whether a request's record is whole, or will never be.
+func (r *Records) ended(i int64) bool {
+	return r.abandoned[i] || atomic.LoadInt64(&r.slots[i].done) != 0
+}
+
+func (r *Records) status(i int64) results.RequestStatus {
+	if r.abandoned[i] || r.slots[i].status == statusUnsent {
+		return results.RequestTimeout
+	}
+	return results.RequestStatus(r.slots[i].status)
+}
+
 func (r *Records) row(i int64, batch int32) results.Request {
 	rec := &r.slots[i]
-	row := results.Request{Seq: i, Status: results.RequestStatus(rec.status), Batch: batch, Input: rec.input,
+	row := results.Request{Seq: i, Status: r.status(i), Batch: batch, Input: rec.input,
 		DueNS: rec.due - r.origin, IssuedNS: results.Absent, StartedNS: results.Absent, DoneNS: results.Absent}
-	if row.Status == results.RequestDropped {
+	abandoned := r.abandoned[i]
+	if !abandoned && (row.Status == results.RequestDropped || rec.status == statusUnsent) {
 		return row
 	}
-	row.IssuedNS, row.StartedNS, row.DoneNS = rec.issued-r.origin, rec.started-r.origin, rec.done-r.origin
+	row.IssuedNS, row.StartedNS = rec.issued-r.origin, rec.started-r.origin
+	if abandoned {
+		return row
+	}
+	row.DoneNS = rec.done - r.origin
+	if rec.batch > 0 {
+		row.Batch = int32(rec.batch)
+	}
 	return row
 }

@@ -38,6 +38,9 @@ func (r *Records) release(i, j int64) {
 
 // Close gives the file and its space back.
 func (r *Records) Close() error {
+	if r.kept {
+		return nil
+	}
 	err := unix.Munmap(r.bytes)
 	r.bytes, r.slots = nil, nil
 	return errors.Join(err, r.file.Close())

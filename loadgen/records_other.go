@@ -14,6 +14,9 @@ func (r *Records) release(int64, int64) {}
 
 // Close gives the memory back.
 func (r *Records) Close() error {
+	if r.kept {
+		return nil
+	}
 	r.bytes, r.slots = nil, nil
 	return r.file.Close()
 }

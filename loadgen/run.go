@@ -23,22 +23,31 @@ type Target interface {
 type Config struct {
 	Workers     int
 	Schedule    Schedule
-	Which       []int32       // which input each entry of Schedule takes, modulo Inputs; nil: in turn
+	Which       []int32       // which input request i takes: entry i modulo its length, warm-up counted from 0 too in closed loops; nil: in turn
 	AtOnce      bool          // offline: every request is due when measuring starts, as if the whole set had been handed over
 	Warmup      time.Duration // requests due in it are sent and not recorded
 	Duration    time.Duration // of measure
 	Requests    int64         // at most this many recorded; 0 for no limit
+	MinRequests int64         // measure goes on beyond Duration until so many are recorded; 0 for none
+	Longest     time.Duration // of measure, where MinRequests prolongs it
+	Timeout     time.Duration // after its due instant a request has missed its caller; 0 for never. See RequestTimeout below
+	HangLimit   time.Duration // a call that has not returned after it is given up, and the load with it; 0 waits for ever
 	DrainLimit  time.Duration // how long a backlog may take after measure before the rest is dropped; 0 waits for all
-	Inputs      int32         // requests take inputs 0..Inputs-1 in turn
+	Batching    Batching      // of open loops: requests are put together before they are sent
+	Inputs      int32         // requests take inputs 0..Inputs-1
 	Clock       Clock
 	Spin        int64 // workers wait the last Spin nanoseconds before a request is due awake; see ChoosePacing
 	LockThreads bool  // each worker keeps an OS thread, with sharp timers
 
+	// Pin, where set, is called by each thread that the load keeps, before anything else: by workers, and by the thread that watches them.
+	Pin func(worker bool)
 	// Edge is called once when each of warmup, measure, drain and end begins, as close to the instant as can be: at is when. It reads
 	// counters of the process. Calls do not overlap.
 	Edge func(phase string, at int64)
 	// Tick is called at most twice a second from a goroutine of its own with what was recorded so far.
 	Tick func(Progress)
+	// Abort asks calls in flight to end, from a goroutine of its own, when HangLimit has passed for one of them.
+	Abort func()
 }
 
 // Progress is what a running load has done, cumulative over measure.
@@ -59,6 +68,8 @@ type Outcome struct {
 	Counts                                     results.Counts
 	Interrupted                                bool
 	FirstError                                 error // of the first failed request, whether in warm-up or measure
+	// Hung says that a call did not return within HangLimit. Its worker may still be in it: the target must not be freed.
+	Hung bool
 
 	// Stopped is for how long in measure the thread that watches the workers did not run although it wanted to, in pieces of at least 50 ms, and
 	// LongestStop the longest of them, nanoseconds.
@@ -74,10 +85,12 @@ var ErrRecordsFull = errors.New("no room for more request records; free disk spa
 type generator struct {
 	cfg      Config
 	target   Target
+	batches  BatchTarget // of loads with Batching
 	records  *Records
 	base     int64 // instant of warm-up's start
 	first    int64 // index in Schedule of the first request due in measure
 	lastSlot int64 // one past the last index of Schedule that is recorded
+	calls    []call
 	// ---
 	next     atomic.Int64 // ticket: index in Schedule, or slot in a closed loop
 	warm     atomic.Int64 // requests sent in warm-up
@@ -86,12 +99,17 @@ type generator struct {
 	deadline atomic.Int64 // of the drain
 	stop     atomic.Bool
 	full     atomic.Bool
+	aborted  atomic.Bool   // calls were asked to end
+	gone     atomic.Bool   // the load was given up: a call that returns now is not recorded
+	hung     chan struct{} // closed then
 
+	turn     chan struct{} // holds one token: the turn to form a batch
 	edgeMu   sync.Mutex
 	phase    string
 	firstErr error
 
 	finished int64   // when the last worker was done
+	abortAt  int64   // when calls were asked to end; control's
 	gaps     gaps    // the control loop's
 	free     []int64 // each worker writes its own
 }
@@ -99,11 +117,16 @@ type generator struct {
 // notYet stands for an instant that is not known yet.
 const notYet = math.MinInt64
 
-// Run sends the load and returns when every request has ended. Cancelling ctx ends measure at once and drains; the outcome is then
-// marked interrupted. records is filled with every request due in measure. The error is ErrRecordsFull or nil: failing requests are
-// results, not errors.
+// Run sends the load and returns when every request has ended, or a call has hung. Cancelling ctx ends measure at once and drains; the
+// outcome is then marked interrupted. records is filled with every request due in measure. The error is ErrRecordsFull or nil: failing
+// requests are results, not errors.
+//
+// With a Timeout a request that is still waiting that long after it was due is not sent, as a server leaves out what its caller no longer
+// waits for. A call that is under way cannot be interrupted: the worker stays in it, and its request keeps its true instants. Both end as
+// results.RequestTimeout.
 func Run(ctx context.Context, cfg Config, target Target, records *Records) (Outcome, error) {
-	g := &generator{cfg: cfg, target: target, records: records}
+	g := &generator{cfg: cfg, target: target, records: records, calls: make([]call, cfg.Workers), hung: make(chan struct{}), turn: make(chan struct{}, 1)}
+	g.turn <- struct{}{}
 	g.prepare()
 	g.edge("warmup", g.base)
 
@@ -113,9 +136,15 @@ func Run(ctx context.Context, cfg Config, target Target, records *Records) (Outc
 	for w := range cfg.Workers {
 		workers.Go(func() { g.work(w) })
 	}
-	workers.Wait()
-	if cfg.Schedule != nil {
-		g.waitUntil(g.end.Load()) // a quiet end belongs to the window too
+	returned := make(chan struct{})
+	go func() { workers.Wait(); close(returned) }()
+	select {
+	case <-returned:
+		if cfg.Schedule != nil {
+			g.waitUntil(g.end.Load()) // a quiet end belongs to the window too
+		}
+	case <-g.hung:
+		g.dropWaiting()
 	}
 	g.finish()
 	close(ended)
@@ -127,6 +156,9 @@ func (g *generator) prepare() {
 	if g.cfg.Inputs < 1 {
 		g.cfg.Inputs = 1
 	}
+	if g.cfg.Batching.Max > 1 {
+		g.batches = g.target.(BatchTarget)
+	}
 	g.base = g.cfg.Clock.Now()
 	g.free = make([]int64, g.cfg.Workers)
 	g.start.Store(notYet)
@@ -136,16 +168,21 @@ func (g *generator) prepare() {
 		return
 	}
 	g.start.Store(g.base + int64(g.cfg.Warmup))
-	g.end.Store(g.base + int64(g.cfg.Warmup+g.cfg.Duration))
+	window := int64(g.cfg.Warmup + g.cfg.Duration)
 	g.first, g.lastSlot = int64(len(g.cfg.Schedule)), int64(len(g.cfg.Schedule))
 	for i, due := range g.cfg.Schedule {
 		if due >= int64(g.cfg.Warmup) && int64(i) < g.first {
 			g.first = int64(i)
 		}
 	}
+	if n := g.cfg.MinRequests; n > 0 && g.lastSlot > g.first {
+		window = max(window, g.cfg.Schedule[min(g.first+n, g.lastSlot)-1]+1)
+		window = min(window, int64(g.cfg.Warmup+max(g.cfg.Longest, g.cfg.Duration)))
+	}
+	g.end.Store(g.base + window)
 	if n := g.cfg.Requests; n > 0 && g.lastSlot-g.first > n {
 		g.lastSlot = g.first + n
-		g.end.Store(g.base + g.cfg.Schedule[g.lastSlot-1] + 1)
+		g.end.Store(min(g.base+window, g.base+g.cfg.Schedule[g.lastSlot-1]+1))
 	}
 }
 
@@ -153,29 +190,45 @@ func (g *generator) work(worker int) {
 	if g.cfg.LockThreads {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		if g.cfg.Pin != nil {
+			g.cfg.Pin(true)
+		}
 		SharpenTimers()
 	}
-	if g.cfg.Schedule != nil {
+	switch {
+	case g.cfg.Schedule == nil:
+		g.workClosed(worker)
+	case g.batches != nil:
+		g.workBatched(worker)
+	default:
 		g.workOpen(worker)
-		return
 	}
-	g.workClosed(worker)
+}
+
+// input says which input request i takes.
+func (g *generator) input(i int64) int32 {
+	if g.cfg.Which != nil {
+		return g.cfg.Which[i%int64(len(g.cfg.Which))] % g.cfg.Inputs
+	}
+	return int32(i % int64(g.cfg.Inputs))
 }
 
 // workClosed sends the next request when the last one has returned.
 func (g *generator) workClosed(worker int) {
 	clock := g.cfg.Clock
-	for input := int32(worker); !g.stop.Load(); input++ {
+	for !g.stop.Load() {
 		due := clock.Now()
 		start := g.start.Load()
 		if start == notYet {
 			if due < g.base+int64(g.cfg.Warmup) {
-				g.warm.Add(1)
-				g.note(g.target.Do(worker, input%g.cfg.Inputs))
+				g.warmUp(worker, g.input(g.warm.Add(1)-1), due)
 				continue
 			}
 			g.startMeasure()
 			due, start = clock.Now(), g.start.Load()
+		}
+		if g.cfg.MinRequests > 0 && due >= start+int64(g.cfg.Duration) && g.next.Load() >= g.cfg.MinRequests {
+			g.endBy(due)
 		}
 		if due >= g.end.Load() {
 			g.endMeasure(due)
@@ -190,11 +243,11 @@ func (g *generator) workClosed(worker int) {
 			g.giveUp()
 			return
 		}
-		rec.due, rec.issued, rec.started, rec.input = due, due, due, input%g.cfg.Inputs
+		rec.due, rec.issued, rec.started, rec.input = due, due, due, g.input(i)
 		if g.cfg.AtOnce {
 			rec.due = start
 		}
-		g.perform(worker, rec)
+		g.perform(worker, i, rec)
 	}
 }
 
@@ -202,7 +255,7 @@ func (g *generator) workClosed(worker int) {
 // been waiting in the schedule, so it was issued when it was due: the schedule is the queue.
 func (g *generator) workOpen(worker int) {
 	clock := g.cfg.Clock
-	for {
+	for !g.gone.Load() {
 		i := g.next.Add(1) - 1
 		if i >= g.lastSlot {
 			return
@@ -216,13 +269,9 @@ func (g *generator) workOpen(worker int) {
 			now = clock.Now()
 			issued = now
 		}
-		input := int32(i % int64(g.cfg.Inputs))
-		if g.cfg.Which != nil {
-			input = g.cfg.Which[i] % g.cfg.Inputs
-		}
 		if i < g.first {
 			g.warm.Add(1)
-			g.note(g.target.Do(worker, input))
+			g.warmUp(worker, g.input(i), now)
 			g.free[worker] = clock.Now()
 			continue
 		}
@@ -234,27 +283,61 @@ func (g *generator) workOpen(worker int) {
 			g.giveUp()
 			return
 		}
-		rec.due, rec.issued, rec.started, rec.input = due, issued, now, input
-		if now >= g.deadline.Load() {
-			rec.status = uint8(results.RequestDropped)
-			atomic.StoreInt64(&rec.done, now)
+		rec.due, rec.issued, rec.started, rec.input = due, issued, now, g.input(i)
+		if g.pass(rec, now) {
 			continue
 		}
-		g.perform(worker, rec)
+		g.perform(worker, i-g.first, rec)
 	}
 }
 
+// pass reports whether a request that is due is not sent any more, and records why: its caller has given up, or the drain is over.
+func (g *generator) pass(rec *record, now int64) bool {
+	switch {
+	case now >= g.deadline.Load(), g.aborted.Load():
+		rec.status = uint8(results.RequestDropped)
+	case g.cfg.Timeout > 0 && now-rec.due > int64(g.cfg.Timeout):
+		rec.status = statusUnsent
+	default:
+		return false
+	}
+	atomic.StoreInt64(&rec.done, now)
+	return true
+}
+
 // perform makes the call between its two stamps; done is stored last, so whoever sees it sees the whole record.
-func (g *generator) perform(worker int, rec *record) {
+func (g *generator) perform(worker int, slot int64, rec *record) {
+	g.calls[worker].slot.Store(slot + 1)
 	err := g.target.Do(worker, rec.input)
 	done := g.cfg.Clock.Now()
+	if g.gone.Load() {
+		return
+	}
+	rec.status = g.status(rec, done, err)
 	if err != nil {
-		rec.status = uint8(results.RequestFailed)
 		g.note(err)
-	} else {
-		rec.status = uint8(results.RequestOK)
 	}
 	atomic.StoreInt64(&rec.done, done)
+}
+
+// status is how a request ended whose call returned.
+func (g *generator) status(rec *record, done int64, err error) uint8 {
+	switch {
+	case g.cfg.Timeout > 0 && done-rec.due > int64(g.cfg.Timeout), err != nil && g.aborted.Load():
+		return uint8(results.RequestTimeout)
+	case err != nil:
+		return uint8(results.RequestFailed)
+	}
+	return uint8(results.RequestOK)
+}
+
+// warmUp makes a call that is not recorded.
+func (g *generator) warmUp(worker int, input int32, now int64) {
+	g.calls[worker].warm.Store(max(now, 1))
+	if err := g.target.Do(worker, input); err != nil {
+		g.note(err)
+	}
+	g.calls[worker].warm.Store(0)
 }
 
 // waitUntil waits in short steps, so that an interrupted run does not sleep through the gap to a distant request, and awake at last where
@@ -275,9 +358,6 @@ func (g *generator) waitUntil(due int64) bool {
 
 // note keeps the first error of a request.
 func (g *generator) note(err error) {
-	if err == nil {
-		return
-	}
 	g.edgeMu.Lock()
 	defer g.edgeMu.Unlock()
 	if g.firstErr == nil {
@@ -289,40 +369,4 @@ func (g *generator) giveUp() {
 	g.full.Store(true)
 	g.stop.Store(true)
 	g.end.Store(g.cfg.Clock.Now())
-}
-
-// edge reports the start of a phase once.
-func (g *generator) edge(phase string, at int64) {
-	g.edgeMu.Lock()
-	defer g.edgeMu.Unlock()
-	order := map[string]int{"": 0, "warmup": 1, "measure": 2, "drain": 3, "end": 4}
-	if order[phase] <= order[g.phase] {
-		return
-	}
-	g.phase = phase
-	if g.cfg.Edge != nil {
-		g.cfg.Edge(phase, at)
-	}
-}
-
-// startMeasure opens the window of a closed loop when the first worker is free after warm-up, so that a request longer than the warm-up
-// does not eat into it. The counters are read before the window opens: reading them is not part of it.
-func (g *generator) startMeasure() {
-	g.edge("measure", g.cfg.Clock.Now())
-	now := g.cfg.Clock.Now()
-	if g.start.CompareAndSwap(notYet, now) {
-		g.end.CompareAndSwap(math.MaxInt64, now+int64(g.cfg.Duration))
-	}
-	for g.end.Load() == math.MaxInt64 { // another worker is between its two stores
-		runtime.Gosched()
-	}
-}
-
-// endMeasure closes the window of a closed loop. With one worker it ends when that worker's last request does, so that the requests done
-// in the window are exactly those that filled it.
-func (g *generator) endMeasure(at int64) {
-	if g.cfg.Workers == 1 {
-		g.end.Store(at)
-	}
-	g.edge("drain", at)
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 
@@ -20,7 +21,7 @@ func (r *resolver) arms(loads []load) []results.Arm {
 					tail := fmt.Sprintf("%s.b%d.t%d.%s", p.label(several[strings.ToLower(p.Name)]), batch, threads, l.Name)
 					for _, variant := range l.variants {
 						arm := results.Arm{Name: variant + "." + tail, Variant: variant, Provider: p.Name, ProviderOptions: p.Options,
-							Batch: int(batch), IntraOpThreads: int(threads), Load: l.Name, SessionConfig: r.Config, Rate: l.Rate,
+							Batch: int(batch), IntraOpThreads: int(threads), Load: l.Name, SessionConfig: merged(r.Config, l.SessionConfig), Rate: l.Rate,
 							Baseline: variant == r.baseline()}
 						if seen[arm.Name] {
 							r.source.add(fmt.Sprintf("load[%d]", i), "arm %s occurs twice: a variant, provider, batch or number of threads is listed twice", arm.Name)
@@ -111,4 +112,17 @@ func blockOrders(seed uint64, blocks int, arms []results.Arm) [][]string {
 		orders[block] = order
 	}
 	return orders
+}
+
+// merged are the entries of both, those of own where both have one.
+func merged(all, own Texts) map[string]string {
+	if len(own) == 0 {
+		return all
+	}
+	m := maps.Clone(map[string]string(all))
+	if m == nil {
+		m = map[string]string{}
+	}
+	maps.Copy(m, own)
+	return m
 }

@@ -29,6 +29,12 @@ type Bench struct {
 	Concurrency []int    // concurrency: outstanding; server: the most in flight
 	Samples     int      // multi-stream: of a query
 	Duration    time.Duration
+	Until       string         // ci=2%, ci=2%:latency.p99 or mlperf
+	Looks       []int          // block counts at which the run may stop
+	Timeout     time.Duration  // of a request
+	Sampling    []string       // of inputs
+	Batching    string         // server: max=8,delay=2ms
+	Spinning    []string       // on, off
 	Requests    int            // alone it bounds the window in place of the default duration
 	Warmup      *time.Duration // nil for the default, because 0 is a choice
 	Blocks      int
@@ -78,6 +84,10 @@ func (b Bench) Experiment() (*Experiment, error) {
 	e.Shapes = r.shapes(b.Shapes)
 	r.quality(e, b)
 	e.Design.Blocks = r.count("--blocks", b.Blocks)
+	e.Design.Looks = r.counts("--looks", b.Looks)
+	if b.Until != "" {
+		r.read("--until", b.Until, &e.Design.Until)
+	}
 	e.Design.TrialTimeout = r.duration("--trial-timeout", b.TrialTimeout)
 	e.Sample = r.duration("--sample-every", b.SampleEvery)
 	if b.Warmup != nil {
@@ -180,6 +190,11 @@ func (r *benchReader) loads(b Bench) []Load {
 	if b.TimeScale != "" {
 		r.read("--time-scale", b.TimeScale, &base.TimeScale)
 	}
+	if b.Batching != "" {
+		base.Batching = &Batching{}
+		r.read("--batching", b.Batching, base.Batching)
+	}
+	base.Timeout = r.duration("--timeout", b.Timeout)
 	base.Normalize = b.Normalize
 	var kinds []Scenario
 	readEach(r, "--scenario", b.Scenarios, &kinds)
@@ -201,7 +216,7 @@ func (r *benchReader) loads(b Bench) []Load {
 			loads = append(loads, variations(l, rates, concurrency)...)
 			continue
 		}
-		l.Arrivals, l.Profile, l.Normalize, l.TimeScale = "", "", false, 0 // meant for the server load beside this one
+		l.Arrivals, l.Profile, l.Normalize, l.TimeScale, l.Batching = "", "", false, 0, nil // meant for the server load beside this one
 		loads = append(loads, variations(l, nil, concurrency)...)
 	}
 	loads = r.dropForeign(loads)
@@ -210,7 +225,29 @@ func (r *benchReader) loads(b Bench) []Load {
 			r.positions[fmt.Sprintf("load[%d].rate", i)] = position{} // it was given and could not be read, which has been said
 		}
 	}
-	return loads
+	return r.deliveries(loads, b)
+}
+
+// deliveries combines every load with each sampling and each way of waiting.
+func (r *benchReader) deliveries(loads []Load, b Bench) []Load {
+	samplings, spinnings := []Sampling{""}, []Spinning{""}
+	if len(b.Sampling) > 0 {
+		samplings = nil
+		readEach(r, "--sampling", b.Sampling, &samplings)
+	}
+	if len(b.Spinning) > 0 {
+		spinnings = nil
+		readEach(r, "--spinning", b.Spinning, &spinnings)
+	}
+	var out []Load
+	for _, l := range loads {
+		for _, l.Sampling = range samplings {
+			for _, l.Spinning = range spinnings {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
 }
 
 // variations combines a load with every rate and concurrency.
@@ -287,24 +324,36 @@ func (r *benchReader) quality(e *Experiment, b Bench) {
 	readEach(r, "--metrics", b.Metrics, &e.Quality.Metrics)
 }
 
-func (r *benchReader) dims(texts []string) map[string]Size {
-	m := map[string]Size{}
-	for name, text := range r.pairs("--dim", "NAME=N", texts) {
+// dims reads NAME=N; a name that is given again adds a size that is taken in turn.
+func (r *benchReader) dims(texts []string) map[string]Turns {
+	m := map[string]Turns{}
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			r.add("", "--dim: %q is not NAME=N", text)
+			continue
+		}
 		var size Size
-		r.read("--dim "+name, text, &size)
-		m[name] = size
+		r.read("--dim "+name, value, &size)
+		m[name] = append(m[name], size)
 	}
 	return m
 }
 
-func (r *benchReader) shapes(texts []string) map[string]Sizes {
-	m := map[string]Sizes{}
-	for input, text := range r.pairs("--shape", "INPUT=1,3,224,224", texts) {
-		shape := Sizes{}
-		if text != "" && text != "scalar" {
-			readEach(r, "--shape "+input, strings.Split(text, ","), &shape)
+// shapes reads INPUT=1,3,224,224; an input that is given again has a further shape that is taken in turn.
+func (r *benchReader) shapes(texts []string) map[string]Shapes {
+	m := map[string]Shapes{}
+	for _, text := range texts {
+		input, value, ok := strings.Cut(text, "=")
+		if !ok || input == "" {
+			r.add("", "--shape: %q is not INPUT=1,3,224,224", text)
+			continue
 		}
-		m[input] = shape
+		shape := Sizes{}
+		if value != "" && value != "scalar" {
+			readEach(r, "--shape "+input, strings.Split(value, ","), &shape)
+		}
+		m[input] = append(m[input], shape)
 	}
 	return m
 }

@@ -128,7 +128,7 @@ func TestBenchMistakes(t *testing.T) {
 		{Bench{SLOs: []string{"p99"}}, "--slo: \"p99\" is not QUANTILE=TIME, such as p99=20ms"},
 		{Bench{SLOs: []string{"p97=20ms", "p99=20"}}, "--slo p99: 20 has no unit; write 20s or 20ms\n--slo: unknown quantile `p97`; did you mean `p90`?"},
 		{Bench{Inputs: []string{"x"}}, "--input: \"x\" is not NAME=FILE.npy or NAME=VALUE"},
-		{Bench{Dims: []string{"n=-1", "n=2"}}, "--dim: n is given twice\n--dim n: -1 is negative"},
+		{Bench{Dims: []string{"n=-1", "n=2"}}, "--dim n: -1 is negative"},
 		{Bench{Shapes: []string{"x=1,b"}}, "--shape x: \"b\" is no whole number"},
 		{Bench{Label: "y"}, "--label and --metrics need --dataset FILE.npz"},
 		{Bench{Dataset: "d.csv"}, "--dataset: \"d.csv\" is no .npz file"},

@@ -166,6 +166,7 @@ func (e *Experiment) checkLoads() {
 			}
 		}
 		e.checkScenario(path, l)
+		e.checkDelivery(path, l)
 	}
 }
 

@@ -14,8 +14,8 @@ type Experiment struct {
 	Data   string            `json:"data,omitempty" jsonschema:"description=Where requests' inputs come from: a data set's name or an .npz file or a folder of .npy files or of test_data_set_* folders. Default: the quality data set; without one inputs are generated."`
 	Inputs Texts             `json:"inputs,omitempty" jsonschema:"description=Model input to an .npy file or a value."`
 	Arrays map[string]string `json:"arrays,omitempty" jsonschema:"description=Model input to the array of the data that holds it. Default: equal names."`
-	Dims   map[string]Size   `json:"dims,omitempty" jsonschema:"description=Symbolic dimension to its size in generated inputs."`
-	Shapes map[string]Sizes  `json:"shapes,omitempty" jsonschema:"description=Model input to its whole shape in generated inputs."`
+	Dims   map[string]Turns  `json:"dims,omitempty" jsonschema:"description=Symbolic dimension to its size in generated inputs; several sizes are taken in turn."`
+	Shapes map[string]Shapes `json:"shapes,omitempty" jsonschema:"description=Model input to its whole shape in generated inputs; several shapes are taken in turn."`
 	Config Texts             `json:"session_config,omitempty" jsonschema:"description=Session configuration entries by the runtime's keys."`
 	Sample Duration          `json:"sample_every,omitempty" jsonschema:"description=How often sensors are read. Default: 100ms."`
 
@@ -108,6 +108,12 @@ type Load struct {
 	Samples     Count      `json:"samples,omitempty" jsonschema:"description=multi-stream only: samples in a query. Default: 8."`
 	Duration    Duration   `json:"duration,omitempty" jsonschema:"description=Length of the measured window. Default: 2s."`
 	Requests    Count      `json:"requests,omitempty" jsonschema:"description=Requests measured; whichever of this and duration comes first."`
+	Until       Until      `json:"until,omitempty" jsonschema:"description=mlperf: the window lasts until duration and requests are both reached."`
+	Timeout     Duration   `json:"timeout,omitempty" jsonschema:"description=When a request has missed its caller; counted from when it was due."`
+	Sampling    Sampling   `json:"sampling,omitempty" jsonschema:"description=Which inputs requests take. Default: in-turn."`
+	Batching    *Batching  `json:"batching,omitempty" jsonschema:"description=server only: put requests together before they are sent."`
+	Spinning    Spinning   `json:"spinning,omitempty" jsonschema:"description=on or off: whether the model's threads spin while they wait for work. Default: the runtime's (on)."`
+	Config      Texts      `json:"session_config,omitempty" jsonschema:"description=Session configuration entries beside the experiment's."`
 	SLO         SLO        `json:"slo,omitempty" jsonschema:"description=Objectives: quantiles of latency and the share of requests that may fail (error)."`
 	Variants    []string   `json:"variants,omitempty"`
 	Provider    []Provider `json:"provider,omitempty"`
@@ -126,6 +132,7 @@ type Design struct {
 	Blocks       Count    `json:"blocks,omitempty" jsonschema:"description=Trials of each arm. Default: 5; 10 where there are gates."`
 	Warmup       *Wait    `json:"warmup,omitempty" jsonschema:"description=Load before the measured window. Default: 500ms."`
 	Looks        []Count  `json:"looks,omitempty" jsonschema:"description=Block counts at which gates are judged; the last equals blocks."`
+	Until        Until    `json:"until,omitempty" jsonschema:"description=ci=2% stops at the first look at which every arm's interval is that narrow; mlperf makes every window last until its least duration and requests."`
 	TrialTimeout Duration `json:"trial_timeout,omitempty" jsonschema:"description=How long one trial may take. Default: chosen from its load."`
 }
 

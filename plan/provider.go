@@ -57,7 +57,7 @@ func ParseProvider(text string) (Provider, error) {
 	return p, nil
 }
 
-// checkNull looks at the options of the provider that computes nothing: service, dist, mode, stall, seed.
+// checkNull looks at the options of the provider that computes nothing.
 func checkNull(options map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(options)) {
 		value := options[key]
@@ -77,10 +77,17 @@ func checkNull(options map[string]string) error {
 			if _, err = ParseDuration(length); err == nil {
 				_, err = ParseDuration(at)
 			}
+		case "fail", "hang":
+			err = new(Count).UnmarshalText([]byte(value))
+		case "slow":
+			percent, ok := strings.CutSuffix(value, "%/s")
+			if _, err = parsePositive(percent); !ok || err != nil {
+				return fmt.Errorf("provider null: slow %q is not the part of service that each second adds, such as 10%%/s", value)
+			}
 		case "seed":
 			_, err = strconv.ParseUint(value, 10, 64)
 		default:
-			return fmt.Errorf("provider null: unknown option `%s`%s", key, suggestion(key, []string{"service", "dist", "mode", "stall", "seed"}))
+			return fmt.Errorf("provider null: unknown option `%s`%s", key, suggestion(key, []string{"service", "dist", "mode", "stall", "fail", "hang", "slow", "seed"}))
 		}
 		if err != nil {
 			return fmt.Errorf("provider null: %s: %w", key, err)

@@ -74,11 +74,9 @@ func (r *resolver) spec() *results.Spec {
 	if r.Design.Warmup != nil {
 		spec.Warmup = time.Duration(*r.Design.Warmup)
 	}
-	for _, look := range r.Design.Looks {
-		spec.Looks = append(spec.Looks, int(look))
-	}
-	if len(spec.Looks) == 0 {
-		spec.Looks = []int{spec.Blocks}
+	spec.Looks = r.looks(spec.Blocks)
+	if until := r.Design.Until; until != "" && until != mlperf {
+		spec.Until, _ = parsePrecision(string(until))
 	}
 	r.files(spec)
 	loads := r.loads(spec)
@@ -181,16 +179,8 @@ func (o QuantizeOptions) set() map[string]any {
 // input says where requests' inputs come from: the data that is named; else the quality data set, because real examples are better than
 // generated ones; else nothing, and inputs are generated.
 func (r *resolver) input(datasets []results.Dataset) results.Input {
-	in := results.Input{Arrays: r.Arrays, Values: map[string]string{}, Dims: map[string]int64{}, Shapes: map[string][]int64{}}
-	for name, size := range r.Dims {
-		in.Dims[name] = int64(size)
-	}
-	for name, shape := range r.Shapes {
-		in.Shapes[name] = []int64{}
-		for _, size := range shape {
-			in.Shapes[name] = append(in.Shapes[name], int64(size))
-		}
-	}
+	in := results.Input{Arrays: r.Arrays, Values: map[string]string{}}
+	r.shapesOf(&in)
 	for _, name := range slices.Sorted(maps.Keys(r.Inputs)) {
 		in.Values[name] = r.Inputs[name]
 		if filepath.Ext(r.Inputs[name]) == ".npy" {
@@ -298,7 +288,8 @@ func (r *resolver) load(path, name string, l Load) load {
 		Load: results.Load{Name: name, Scenario: string(l.Scenario), Arrivals: string(l.Arrivals), Rate: l.Rate.PerSecond,
 			Profile: string(l.Profile), Normalize: l.Normalize, TimeScale: float64(l.TimeScale),
 			RateShare: l.Rate.Share, RateOwn: l.Rate.Own, Concurrency: int(l.Concurrency), Samples: int(l.Samples),
-			Duration: time.Duration(l.Duration), Requests: int(l.Requests)},
+			Duration: time.Duration(l.Duration), Requests: int(l.Requests), Timeout: time.Duration(l.Timeout), Sampling: string(l.Sampling),
+			SessionConfig: l.entries()},
 		variants: l.Variants,
 		provider: firstGiven(l.Provider, r.Sweep.Provider, []Provider{{Name: "cpu"}}),
 		batch:    firstGiven(l.Batch, r.Sweep.Batch, []Count{1}),
@@ -312,6 +303,12 @@ func (r *resolver) load(path, name string, l Load) load {
 		out.Duration = untimed
 	case out.Duration == 0:
 		out.Duration = defaultDuration
+	}
+	if r.ruleOf(l) == mlperf {
+		stopByMLPerf(&out.Load, l.Scenario, l, int(slices.Max(out.batch)))
+	}
+	if b := l.Batching; b != nil {
+		out.BatchMax, out.BatchDelay = int(b.Max), time.Duration(b.Delay)
 	}
 	if l.Scenario == Server && out.Arrivals == "" {
 		out.Arrivals = "poisson"
@@ -339,8 +336,23 @@ func firstGiven[T any](lists ...[]T) []T {
 	return nil
 }
 
-// autoName names a load by its scenario: single-stream, server-200, server-60pct, concurrency-4.
+// autoName names a load by its scenario, and by what else it was asked for: single-stream, server-200, server-60pct, concurrency-4,
+// server-200-batch8.
 func autoName(l Load) string {
+	name := scenarioName(l)
+	if l.Batching != nil {
+		name += fmt.Sprintf("-batch%d", l.Batching.Max)
+	}
+	if l.Sampling != "" && l.Sampling != "in-turn" {
+		name += "-" + string(l.Sampling)
+	}
+	if l.Spinning != "" {
+		name += "-spin-" + string(l.Spinning)
+	}
+	return name
+}
+
+func scenarioName(l Load) string {
 	name := string(l.Scenario)
 	switch {
 	case l.Scenario == Concurrency:

@@ -142,3 +142,28 @@ func (Prepare) JSONSchema() *jsonschema.Schema { return enum(prepares) }
 
 // JSONSchema describes the type for editors.
 func (QualityMetric) JSONSchema() *jsonschema.Schema { return enum(qualityMetrics) }
+
+// JSONSchema describes the type for editors.
+func (Sampling) JSONSchema() *jsonschema.Schema { return enum(samplings) }
+
+// JSONSchema describes the type for editors.
+func (Spinning) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{enum([]string{"on", "off"}), {Type: "boolean"}}}
+}
+
+// JSONSchema describes the type for editors.
+func (Until) JSONSchema() *jsonschema.Schema {
+	return pattern("When measuring stops.", `^(mlperf|ci=[0-9.]+%(:.+)?)$`, "ci=2%", "ci=2%:latency.p99", "mlperf")
+}
+
+// JSONSchema describes the type for editors.
+func (Batching) JSONSchema() *jsonschema.Schema {
+	type plain Batching
+	return part(reflect.TypeFor[plain]())
+}
+
+// JSONSchema describes the type for editors.
+func (Shapes) JSONSchema() *jsonschema.Schema {
+	one := &jsonschema.Schema{Type: "array", Items: part(reflect.TypeFor[Size]())}
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{one, {Type: "array", Items: one, MinItems: ptr(uint64(1))}, part(reflect.TypeFor[Size]())}}
+}

@@ -17,6 +17,7 @@ type (
 	Activation    string // the type of quantized activations
 	Prepare       string // whether a graph is folded before quantization
 	QualityMetric string // of a task
+	Sampling      string // of inputs
 )
 
 // The scenarios, as MLPerf defines them; Concurrency keeps N requests outstanding.
@@ -36,6 +37,7 @@ var (
 	prepares       = []string{"auto", "never"}
 	quantiles      = []string{"min", "p50", "p90", "p95", "p99", "p99.9", "max", "mean"}
 	objectives     = []string{"p50", "p90", "p95", "p99", "p99.9", "error"}
+	samplings      = []string{"in-turn", "with-replacement", "without-replacement", "issue-same", "issue-unique"}
 	qualityMetrics = []string{"accuracy", "agreement", "ece"}
 )
 
@@ -61,6 +63,11 @@ func (p *Prepare) UnmarshalText(text []byte) error { return oneOf(p, "value", te
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *QualityMetric) UnmarshalText(text []byte) error {
 	return oneOf(m, "quality metric", text, qualityMetrics)
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Sampling) UnmarshalText(text []byte) error {
+	return oneOf(s, "sampling", text, samplings)
 }
 
 func oneOf[T ~string](dst *T, kind string, text []byte, known []string) error {

@@ -126,6 +126,8 @@ type Trial struct {
 	Runtime         Runtime            `json:"runtime"`
 	Threads         map[string]any     `json:"threads,omitempty"`          // intra, inter, spinning
 	Inputs          map[string]string  `json:"inputs,omitempty"`           // input -> how it was made
+	Notes           []string           `json:"notes,omitempty"`            // what the load did that its options do not say
+	Batching        *Batches           `json:"batching,omitempty"`         // where requests were put together
 	Lateness        map[string]float64 `json:"lateness_seconds,omitempty"` // p50, p99, max of issued - due
 	Certificate     *Certificate       `json:"certificate,omitempty"`
 	Verdict         string             `json:"verdict"`           // valid, suspect, invalid
@@ -180,6 +182,15 @@ type Overload struct {
 	PerSecond float64 `json:"per_second"` // requests done a second: what can be served
 }
 
+// Batches says how requests were put together in measure.
+type Batches struct {
+	Max            int     `json:"max"`
+	DelayNS        int64   `json:"delay_ns"`
+	Batches        float64 `json:"batches"` // those at measure's edges by the part that belongs to it
+	MeanSize       float64 `json:"mean_size"`
+	RequestsBySize []int   `json:"requests_by_size"` // how many requests were sent in batches of 1, 2, ...
+}
+
 // Phase is a named interval of a trial.
 type Phase struct {
 	Name       string  `json:"name"` // environment, session, first, warmup, measure, drain
@@ -209,6 +220,7 @@ type Counts struct {
 	Failed    int `json:"failed"`
 	Dropped   int `json:"dropped"`
 	Timeout   int `json:"timeout"`
+	Hung      int `json:"hung,omitempty"` // those of timeout whose call had not returned when the trial was given up
 	Warmup    int `json:"warmup"`
 }
 

@@ -7,8 +7,10 @@ type Report struct {
 	Schema      string        `json:"schema"`
 	Run         RunSummary    `json:"run"`
 	Environment Environment   `json:"environment"`
-	Verdict     string        `json:"verdict"` // valid, suspect, invalid
-	Reasons     []string      `json:"reasons"` // code: text
+	Verdict     string        `json:"verdict"`             // valid, suspect, invalid
+	Reasons     []string      `json:"reasons"`             // code: text
+	Findings    []string      `json:"findings,omitempty"`  // code: text; what is worth knowing and nothing against the run
+	Precision   *Reached      `json:"precision,omitempty"` // under a rule of precision
 	Decision    Decision      `json:"decision"`
 	Arms        []ArmReport   `json:"arms"`
 	Comparisons []Comparison  `json:"comparisons"`
@@ -17,6 +19,40 @@ type Report struct {
 	Trials      []TrialPoint  `json:"trials"`
 	Quality     []QualityInfo `json:"quality,omitempty"`
 	Capacity    *Capacity     `json:"capacity,omitempty"` // of a search for the highest rate
+}
+
+// Reached is how far a run came under its rule of precision.
+type Reached struct {
+	Metric     string       `json:"metric"`
+	HalfWidth  float64      `json:"half_width"` // asked for, relative to the value
+	Looks      []int        `json:"looks"`
+	Confidence float64      `json:"confidence"` // of each look's intervals: alpha is spread over the looks
+	Blocks     int          `json:"blocks"`     // after which it ended
+	Reached    bool         `json:"reached"`
+	Arms       []ReachedArm `json:"arms"`
+}
+
+// ReachedArm is one arm's interval; without one HalfWidth is nil.
+type ReachedArm struct {
+	Arm       string   `json:"arm"`
+	Value     float64  `json:"value"`
+	HalfWidth *float64 `json:"half_width"` // the larger side, relative to the value
+}
+
+// GapService is service times by the gap in front of a request: how long nothing was served before it.
+type GapService struct {
+	FromSeconds float64  `json:"from_seconds"`
+	ToSeconds   *float64 `json:"to_seconds"` // nil for no limit
+	Requests    int      `json:"requests"`
+	P50         float64  `json:"service_p50_seconds"`
+}
+
+// MLPerf is a load's tail as MLPerf judges it, for independent requests: by trials.
+type MLPerf struct {
+	Percentile float64    `json:"percentile"`
+	Bounds     []*float64 `json:"bounds_seconds"` // upper, at 99 %; nil where a trial has too few requests
+	Met        int        `json:"met"`            // trials that reached the least duration and the least number of requests
+	Note       string     `json:"note"`
 }
 
 // RunSummary identifies the run.
@@ -65,6 +101,9 @@ type ArmReport struct {
 	Metrics         map[string]Metric `json:"metrics"`
 	NotMeasured     map[string]string `json:"not_measured"`
 	Certificate     *ArmCertificate   `json:"certificate,omitempty"`
+	Steady          map[string]int    `json:"steady,omitempty"`   // trials that are flat, warming, slowing, unsteady
+	IdleGap         []GapService      `json:"idle_gap,omitempty"` // server loads
+	MLPerf          *MLPerf           `json:"mlperf,omitempty"`
 	Objectives      []ObjectiveResult `json:"objectives,omitempty"`
 }
 
@@ -208,6 +247,7 @@ type TrialPoint struct {
 	LatencySeconds    []float64 `json:"latency_seconds"` // at those levels
 	Verdict           string    `json:"verdict"`
 	Reasons           []string  `json:"reasons,omitempty"`
+	Steady            string    `json:"steady,omitempty"` // flat, warming, slowing, unsteady; absent for few requests
 	// Certificate is the trial's; docs/load.md says what each figure is.
 	Certificate *Certificate `json:"certificate,omitempty"`
 }

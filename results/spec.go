@@ -22,10 +22,18 @@ type Spec struct {
 	TrialTimeout time.Duration `json:"trial_timeout_ns,omitempty"` // 0: chosen from the load
 	Quality      *Quality      `json:"quality,omitempty"`
 	Gates        []Gate        `json:"gates,omitempty"`
+	Until        *Precision    `json:"until,omitempty"` // ends the run at a look
 	SLOs         []SLO         `json:"slos,omitempty"`
 	Fast         bool          `json:"fast,omitempty"` // one short block: a look, never a verdict
 	Budget       time.Duration `json:"budget_ns,omitempty"`
 	Capacity     *CapacityPlan `json:"capacity,omitempty"` // of a search for the highest rate; arms and order then grow with it
+}
+
+// Precision ends a run at the first look at which the interval of every arm's metric, at alpha over the number of looks, is at most
+// HalfWidth of its value to either side.
+type Precision struct {
+	Metric    string  `json:"metric"`
+	HalfWidth float64 `json:"half_width"`
 }
 
 // Variant is one form of the model: a file, or a recipe that makes one from another variant.
@@ -72,7 +80,15 @@ type Input struct {
 	Arrays    map[string]string  `json:"arrays,omitempty"`    // model input -> array of Data; empty: equal names
 	Shapes    map[string][]int64 `json:"shapes,omitempty"`    // input -> whole shape
 	Dims      map[string]int64   `json:"dims,omitempty"`      // symbolic dimension -> size
+	Turns     []InputTurn        `json:"turns,omitempty"`     // requests take these in turn, each over Shapes and Dims
+	Different int                `json:"different,omitempty"` // how many different requests are generated; 0 for a few
 	Described map[string]string  `json:"described,omitempty"` // input -> how its values were made, for the report
+}
+
+// InputTurn is one of several sets of shapes that requests take in turn.
+type InputTurn struct {
+	Shapes map[string][]int64 `json:"shapes,omitempty"`
+	Dims   map[string]int64   `json:"dims,omitempty"`
 }
 
 // Load is one way of sending requests.
@@ -89,8 +105,22 @@ type Load struct {
 	TimeScale   float64       `json:"time_scale,omitempty"` // of a trace: 2 is half as fast
 	Samples     int           `json:"samples,omitempty"`    // a query's, multi-stream
 	Duration    time.Duration `json:"duration_ns"`
-	Requests    int           `json:"requests,omitempty"`
+	Requests    int           `json:"requests,omitempty"` // at most
+
+	// Under a stop rule measure lasts until Duration and MinRequests are both reached, and at most Longest.
+	Rule        string        `json:"rule,omitempty"` // mlperf
+	MinRequests int           `json:"min_requests,omitempty"`
+	Longest     time.Duration `json:"longest_ns,omitempty"`
+
+	Timeout       time.Duration     `json:"timeout_ns,omitempty"`     // of a request, from when it was due
+	Sampling      string            `json:"sampling,omitempty"`       // which inputs requests take, as loadgen.Picks reads it
+	BatchMax      int               `json:"batch_max,omitempty"`      // requests that are put together before they are sent; 0: none are
+	BatchDelay    time.Duration     `json:"batch_delay_ns,omitempty"` // how long the first of them waits for others
+	SessionConfig map[string]string `json:"session_config,omitempty"` // beside the experiment's
 }
+
+// Window is the longest that measure may last.
+func (l Load) Window() time.Duration { return max(l.Duration, l.Longest) }
 
 // Queried is how many samples a request of this load is: one, or those of a query of multi-stream.
 func (l Load) Queried() int {

@@ -140,8 +140,10 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 			keys = append(keys, k)
 			arms[k] = a
 		}
-		if !slices.Contains(batches[k], a.Batch) {
-			batches[k] = append(batches[k], a.Batch)
+		for _, batch := range []int{a.Batch, max(a.Batch, r.load(a.Load).BatchMax)} {
+			if !slices.Contains(batches[k], batch) {
+				batches[k] = append(batches[k], batch)
+			}
 		}
 	}
 	var runtime results.Runtime

@@ -213,7 +213,7 @@ func (r *run) trials(ctx context.Context) error {
 		}
 		if settled {
 			r.Run.Settled = block + 1
-			return r.end("complete", fmt.Sprintf("every gate was settled after %d of %d blocks", block+1, r.spec.Blocks))
+			return r.end("complete", fmt.Sprintf("what was asked for was settled after %d of %d blocks", block+1, r.spec.Blocks))
 		}
 	}
 	if failed > 0 {

@@ -28,6 +28,7 @@ func (r *run) measure(ctx context.Context, block, position int, a results.Arm, s
 	c := r.assignment(child.KindTrial, a)
 	c.Arrivals, c.Draw, c.Warmup = s.arrivals, s.draw, s.warmup
 	c.Requests = r.dir.RequestsFile(block, a.Name)
+	c.Patience = r.spec.TrialTimeout
 	c.Nodes = r.Run.Nodes[nodesKey(a)]
 	begun := time.Now()
 	p, err := start(r.Child, c)
@@ -91,9 +92,9 @@ func (r *run) limit(phase string, c child.Config) time.Duration {
 	case "warmup":
 		return c.Warmup + r.Limits.Slack
 	case "measure":
-		return c.Load.Duration + r.Limits.Slack
+		return c.Load.Window() + r.Limits.Slack
 	case "drain":
-		return 2*c.Load.Duration + 5*time.Second + r.Limits.Slack
+		return 2*c.Load.Window() + 5*time.Second + r.Limits.Slack
 	}
 	return r.Limits.Load
 }

@@ -30,13 +30,16 @@ type Options struct {
 	Stall       time.Duration // one longer stop ...
 	StallAt     time.Duration // ... of the first request that starts this long after the session was opened
 	FailEvery   int           // every such request fails; 0 for none
+	HangAt      int           // this request never returns; 0 for none
+	Slow        float64       // how much longer services become each second after the session was opened: 0.1 for 10 % of Service
 	Seed        uint64
 }
 
 // optionNames are what ParseOptions knows.
-var optionNames = []string{"service", "dist", "mode", "stall", "fail", "seed"}
+var optionNames = []string{"service", "dist", "mode", "stall", "fail", "hang", "slow", "seed"}
 
-// ParseOptions reads provider options: service=1ms, dist=constant|exponential, mode=sleep|spin, stall=500ms@5s, fail=10, seed=N.
+// ParseOptions reads provider options: service=1ms, dist=constant|exponential, mode=sleep|spin, stall=500ms@5s, fail=10 (every tenth
+// request fails), hang=100 (the hundredth never returns, whatever is asked of it), slow=10%/s (each second adds 10 % of service), seed=N.
 func ParseOptions(values map[string]string) (Options, error) {
 	o := Options{Seed: 1}
 	for name, value := range values {
@@ -74,6 +77,18 @@ func (o *Options) set(name, value string) (err error) {
 		if err == nil && o.FailEvery < 0 {
 			return fmt.Errorf("want a count of at least 0")
 		}
+	case "hang":
+		o.HangAt, err = strconv.Atoi(value)
+		if err == nil && o.HangAt < 0 {
+			return fmt.Errorf("want the number of a request, from 1")
+		}
+	case "slow":
+		percent, ok := strings.CutSuffix(value, "%/s")
+		o.Slow, err = strconv.ParseFloat(percent, 64)
+		if !ok || err != nil || !(o.Slow >= 0 && o.Slow <= 1e6) {
+			return fmt.Errorf("want a part of service that each second adds, such as 10%%/s")
+		}
+		o.Slow /= 100
 	case "seed":
 		o.Seed, err = strconv.ParseUint(value, 10, 64)
 	default:
@@ -151,6 +166,7 @@ type session struct {
 	opened  time.Time
 	stalled atomic.Bool
 	ended   atomic.Bool
+	counted atomic.Int64 // requests, where faults are planted by number
 	mu      sync.Mutex
 	bound   uint64
 }
@@ -184,7 +200,6 @@ func (s *session) Bind([]tensor.Value) (backend.Bound, error) {
 type bound struct {
 	session *session
 	rng     *rand.Rand
-	n       int
 }
 
 func (b *bound) Outputs() ([]tensor.Value, error) { return nil, nil }
@@ -192,7 +207,10 @@ func (b *bound) Close() error                     { return nil }
 
 func (b *bound) Run() error {
 	o := &b.session.options
-	b.n++
+	n := 0
+	if o.FailEvery > 0 || o.HangAt > 0 {
+		n = int(b.session.counted.Add(1))
+	}
 	d := o.Service
 	if o.Exponential {
 		d = time.Duration(b.rng.ExpFloat64() * float64(o.Service))
@@ -200,11 +218,17 @@ func (b *bound) Run() error {
 	if o.Stall > 0 && time.Since(b.session.opened) >= o.StallAt && b.session.stalled.CompareAndSwap(false, true) {
 		d += o.Stall
 	}
+	if o.Slow > 0 {
+		d += time.Duration(o.Slow * time.Since(b.session.opened).Seconds() * float64(o.Service))
+	}
 	b.session.spend(d)
+	if o.HangAt > 0 && n == o.HangAt {
+		select {}
+	}
 	switch {
 	case b.session.ended.Load():
 		return &backend.Error{Op: "run", Code: backend.CodeFail, Message: "terminated"}
-	case o.FailEvery > 0 && b.n%o.FailEvery == 0:
+	case o.FailEvery > 0 && n%o.FailEvery == 0:
 		return &backend.Error{Op: "run", Code: backend.CodeFail, Message: "planted failure"}
 	}
 	return nil

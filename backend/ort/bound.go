@@ -76,6 +76,15 @@ func (s *Session) Bind(feeds []tensor.Value) (backend.Bound, error) {
 	return bound, nil
 }
 
+// InputBytes returns the memory of an input, which may be written between runs to change what the next one reads: the CPU provider reads
+// inputs where they are. It is nil for strings, for what is no tensor, and for other providers, which copied the input when it was bound.
+func (r *Bound) InputBytes(input int) []byte {
+	if r.s.provider != "cpu" || r.s.inputs[input].Kind != tensor.KindTensor {
+		return nil
+	}
+	return dataOf(unsafe.Slice(r.b.inputs, r.b.input_count)[input])
+}
+
 // preallocate binds outputs of the shapes that the first run gave, and tries them.
 func (r *Bound) preallocate(out []*C.struct_OrtValue) bool {
 	fresh := make([]*C.struct_OrtValue, len(out))

@@ -114,3 +114,28 @@ func TestOutputsOfAnotherShapeThanDeclared(t *testing.T) {
 		b.Close()
 	}
 }
+
+// TestInputsAreReadWhereTheyAre writes other numbers into a bound input.
+func TestInputsAreReadWhereTheyAre(t *testing.T) {
+	s, err := runtime(t).Open(t.Context(), writeModel(t, oneNode(t, "Identity", "", 17, tensor.Float32)), backend.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	first, second := filled(t, tensor.Float32, 4), filled(t, tensor.Float32, 4)
+	for i := range second.Data {
+		second.Data[i] ^= 0x11
+	}
+	b, err := s.Bind([]tensor.Value{tensor.Of(first)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	copy(b.(*Bound).InputBytes(0), second.Data)
+	if err := b.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Outputs(); err != nil || !reflect.DeepEqual(got, []tensor.Value{tensor.Of(second)}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -278,3 +278,20 @@ func readStrings(v *C.struct_OrtValue, count int64) ([]string, error) {
 	}
 	return out, nil
 }
+
+// dataOf is a tensor's memory as the runtime reads it; nil for strings, and where it cannot be reached.
+func dataOf(v *C.struct_OrtValue) []byte {
+	dtype, shape, err := shapeOf(v)
+	if err != nil || dtype == tensor.String {
+		return nil
+	}
+	size, err := tensor.ByteSize(dtype, shape)
+	if err != nil || size == 0 {
+		return nil
+	}
+	var data unsafe.Pointer
+	if check("reach a tensor's data", C.tensor_data(v, &data)) != nil || data == nil {
+		return nil
+	}
+	return unsafe.Slice((*byte)(data), size)
+}

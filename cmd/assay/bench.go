@@ -63,7 +63,7 @@ func (f *benchFlags) read(cmd *cobra.Command, models []string) (plan.Bench, erro
 	if cmd.Flags().Changed("warmup") {
 		b.Warmup = &f.warmup
 	}
-	return b, positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout", "budget")
+	return b, positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout", "timeout", "budget")
 }
 
 // add defines the flags: all of them, or those alone that a search leaves to the user.
@@ -80,14 +80,20 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.StringSliceVar(&b.SLOs, "slo", nil, "objective on latency, such as p99=20ms")
 	fs.StringVar(&b.Data, "data", "", "inputs: an .npz file, a folder of .npy files, or a folder of test_data_set_*")
 	fs.StringArrayVar(&b.Inputs, "input", nil, "one input: NAME=FILE.npy or NAME=VALUE")
-	fs.StringSliceVar(&b.Dims, "dim", nil, "size of a symbolic dimension: NAME=N")
-	fs.StringArrayVar(&b.Shapes, "shape", nil, "whole shape of an input: INPUT=1,3,224,224")
+	fs.StringSliceVar(&b.Dims, "dim", nil, "size of a symbolic dimension: NAME=N; given again, sizes are taken in turn")
+	fs.StringArrayVar(&b.Shapes, "shape", nil, "whole shape of an input: INPUT=1,3,224,224; given again, shapes are taken in turn")
 	fs.StringArrayVar(&b.SessionConfig, "session-config", nil, "session configuration entry: KEY=VALUE")
 	fs.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
 	fs.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
+	fs.DurationVar(&b.Timeout, "timeout", 0, "a request that ends later than this after it was due has status timeout; one that still waits then is not sent")
+	fs.StringVar(&b.Batching, "batching", "", "server: put requests together before they are sent: max=8,delay=2ms")
 	if !all {
 		return
 	}
+	fs.StringVar(&b.Until, "until", "", "stop rule: ci=2% or ci=2%:METRIC (at a look, every arm's interval is that narrow), or mlperf (windows last until --duration and --requests are both reached)")
+	fs.IntSliceVar(&b.Looks, "looks", nil, "block counts at which the run may stop; the last is --blocks (default 5, 10, 20... with --until ci=)")
+	fs.StringSliceVar(&b.Sampling, "sampling", nil, "which inputs requests take: in-turn, with-replacement, without-replacement, issue-same or issue-unique (default in-turn)")
+	fs.StringSliceVar(&b.Spinning, "spinning", nil, "whether the model's threads spin while they wait for work: on, off (default the runtime's, on)")
 	fs.StringSliceVar(&b.Scenarios, "scenario", nil, "single-stream, multi-stream, server, offline or concurrency (default single-stream)")
 	fs.StringSliceVar(&b.Rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")
 	fs.StringVar(&b.Profile, "profile", "", "server: how the rate changes: ramp:FROM..TO, steps:A,B,C or sine:AMPLITUDE@PERIOD")

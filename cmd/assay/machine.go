@@ -96,10 +96,18 @@ func gatesSettled(dir string, _ int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	return settled(rep), nil
+}
+
+// settled reports whether every gate is decided and the precision that was asked for reached.
+func settled(rep *results.Report) bool {
 	for _, g := range rep.Gates {
 		if g.Verdict != results.GatePass && g.Verdict != results.GateFail {
-			return false, nil
+			return false
 		}
 	}
-	return len(rep.Gates) > 0, nil
+	if rep.Precision != nil {
+		return rep.Precision.Reached
+	}
+	return len(rep.Gates) > 0
 }

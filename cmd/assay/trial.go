@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,42 @@ func makeFeeds(model string, inputs []backend.ValueInfo, in results.Input, batch
 	if len(inputs) == 0 {
 		return [][]tensor.Value{nil}, map[string]string{}, nil
 	}
-	return dataset.Feeds(inputs, in, batch, seed, inputHints(model))
+	if len(in.Turns) == 0 {
+		return dataset.Feeds(inputs, in, batch, seed, inputHints(model))
+	}
+	return feedsInTurn(inputs, in, batch, seed, inputHints(model))
+}
+
+// feedsInTurn makes the inputs of several sets of shapes and deals them out: the first of each set, then the second of each.
+func feedsInTurn(inputs []backend.ValueInfo, in results.Input, batch int, seed uint64, hint dataset.Hint) ([][]tensor.Value, map[string]string, error) {
+	sets := make([][][]tensor.Value, len(in.Turns))
+	described := map[string]string{}
+	for i, turn := range in.Turns {
+		one := in
+		one.Shapes, one.Dims = maps.Clone(in.Shapes), maps.Clone(in.Dims)
+		maps.Copy(one.Shapes, turn.Shapes)
+		maps.Copy(one.Dims, turn.Dims)
+		feeds, how, err := dataset.Feeds(inputs, one, batch, seed+uint64(i), hint)
+		if err != nil {
+			return nil, nil, err
+		}
+		sets[i] = feeds
+		for name, text := range how {
+			if before := described[name]; before != "" && before != text {
+				text = before + "; in turn with " + text
+			}
+			described[name] = text
+		}
+	}
+	var feeds [][]tensor.Value
+	for k := 0; ; k++ {
+		for _, set := range sets {
+			if k >= len(set) {
+				return feeds, described, nil
+			}
+			feeds = append(feeds, set[k])
+		}
+	}
 }
 
 // predict writes a variant's predictions on the labelled data set.

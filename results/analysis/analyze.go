@@ -49,6 +49,9 @@ func Analyze(dir string) (*results.Report, error) {
 		a.report.Arms = append(a.report.Arms, a.armReport(&a.spec.Arms[i], quality))
 	}
 	a.report.Trials = a.trialPoints()
+	a.report.Precision = a.reached()
+	a.stopRules()
+	a.idleGaps()
 	a.report.Quality = quality.infos(a.run)
 	a.judgeRun()
 	if err := a.judgeCapacity(); err != nil {
@@ -158,6 +161,7 @@ func (a *analyzer) judgeRun() {
 			verdict = "invalid"
 		}
 	}
+	a.judgeSteadiness(raise, say)
 	if a.measured() == 0 {
 		verdict = "invalid"
 		say("run.empty", "nothing was measured")
@@ -169,7 +173,9 @@ func (a *analyzer) judgeRun() {
 	slices.Sort(codes)
 	for _, code := range codes {
 		text := texts[code][0]
-		if n := len(texts[code]); n > 1 {
+		if n := len(texts[code]); n > 1 && steadyCode(code) {
+			text = strings.Join(texts[code], "; ")
+		} else if n > 1 {
 			text = fmt.Sprintf("%d trials of %d, the first %s", n, len(a.trials), text)
 		}
 		a.report.Reasons = append(a.report.Reasons, code+": "+text)

@@ -36,6 +36,7 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		r.NodesByProvider = t.NodesByProvider
 	}
 	d.latencies(r.Metrics, r.NotMeasured)
+	r.Steady, _ = d.steadiness()
 	r.Certificate = d.certificate()
 	tell(r.Certificate, r.Metrics)
 	for name, m := range perTrial {

@@ -94,6 +94,7 @@ func (j *judgement) result() results.GateResult {
 		r.Verdict = results.GateInconclusive
 		r.Why = "the run is invalid, so no gate can be judged; " + r.Why
 	}
+	j.doubt(&r)
 	return r
 }
 

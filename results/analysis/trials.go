@@ -18,6 +18,9 @@ type trialData struct {
 	good                   int       // requests done within measure that keep every objective on latency
 	done                   int       // requests done within measure
 	batch                  int
+	steady                 string  // class of its service times
+	swing                  float64 // their highest level over their lowest
+	gaps                   gaps
 }
 
 // inferences are the examples done within measure.
@@ -84,6 +87,7 @@ func (a *analyzer) readSamples(t *trialData) error {
 	objectives := a.objectivesOf(t.Arm)
 	measure, _ := t.Phase("measure")
 	from, to := measure.StartNS-t.StartNS, measure.EndNS-t.StartNS
+	ended := int64(math.MinInt64)
 	err := results.ScanRequests(a.dir.RequestsFile(t.Block, t.Arm), func(rows []results.Request) error {
 		for _, r := range rows {
 			if r.Status != results.RequestOK {
@@ -101,6 +105,10 @@ func (a *analyzer) readSamples(t *trialData) error {
 			t.latency = append(t.latency, float64(r.DoneNS-r.DueNS)/1e9)
 			t.service = append(t.service, float64(r.DoneNS-r.StartedNS)/1e9)
 			t.wait = append(t.wait, float64(r.StartedNS-r.DueNS)/1e9)
+			if ended > math.MinInt64 {
+				t.gaps.add(r.StartedNS-ended, r.DoneNS-r.StartedNS)
+			}
+			ended = max(ended, r.DoneNS)
 			if r.DoneNS >= from && r.DoneNS <= to {
 				t.done++
 			}
@@ -111,6 +119,7 @@ func (a *analyzer) readSamples(t *trialData) error {
 		t.Status, t.Reason = results.TrialFailed, "its samples are missing"
 		return nil
 	}
+	t.classify()
 	slices.Sort(t.latency)
 	slices.Sort(t.service)
 	slices.Sort(t.wait)
@@ -131,7 +140,7 @@ func (a *analyzer) trialPoints() []results.TrialPoint {
 	for i := range a.trials {
 		t := &a.trials[i]
 		p := results.TrialPoint{Block: t.Block, Position: t.Position, Arm: t.Arm, Status: t.Status, Reason: t.Reason, Requests: len(t.latency),
-			Verdict: t.Verdict, Reasons: t.Reasons, Certificate: t.Certificate}
+			Verdict: t.Verdict, Reasons: t.Reasons, Certificate: t.Certificate, Steady: t.steady}
 		if len(t.Phases) > 0 {
 			p.StartSeconds = float64(t.Phases[0].StartNS-first) / 1e9
 			p.EndSeconds = float64(t.Phases[len(t.Phases)-1].EndNS-first) / 1e9

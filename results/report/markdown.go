@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"assay/results"
@@ -15,10 +16,10 @@ func Markdown(w io.Writer, r *results.Report) error {
 	var n notes
 	line := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	line("## %s: %s\n", md(strings.ToUpper(r.Verdict)), md(r.Run.Name))
-	for _, reason := range r.Reasons {
+	for _, reason := range slices.Concat(r.Reasons, r.Findings) {
 		line("- %s", md(reason))
 	}
-	if len(r.Reasons) > 0 {
+	if len(r.Reasons)+len(r.Findings) > 0 {
 		line("")
 	}
 	line("**Decision: %s.** %s\n", md(decisionLine(r.Decision)), md(r.Decision.Why))

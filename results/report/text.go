@@ -101,6 +101,9 @@ func (p *textPage) head(r *results.Report) {
 	for _, reason := range r.Reasons {
 		p.paragraph("  - ", reason)
 	}
+	for _, finding := range r.Findings {
+		p.paragraph("  * ", finding)
+	}
 	p.line("")
 	p.line("%s", p.bold("Decision: "+decisionLine(r.Decision)))
 	p.paragraph("  ", r.Decision.Why)

@@ -29,13 +29,13 @@ func (c clocks) elapsedRatio(end clocks) float64 {
 // certify says how far a trial's latencies are the model's and the queue's, and how far the generator's own; p50 is that of latency, in seconds.
 // It reads the records once, in fixed memory. In an open load every request's wait is compared with that of the ideal queue, which is served
 // in the times that were measured; in a closed one nothing waits.
-func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *results.Certificate, p50 float64) {
-	var late, unexplained, latency loadgen.Spread
+func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadgen.Batching) (c *results.Certificate, p50 float64) {
+	var late, latency loadgen.Spread
 	free := make([]int64, len(o.Free))
 	for i, at := range o.Free {
 		free[i] = at - o.WarmupStart
 	}
-	oracle := loadgen.NewOracle(free...)
+	ideal := newReplay(b, free)
 	read := records.Reader(1)
 	rows := make([]results.Request, 4096)
 	scheduled, done := 0, 0
@@ -48,7 +48,7 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 		}
 		for _, r := range rows[:n] {
 			scheduled++
-			if r.Status == results.RequestDropped {
+			if r.DoneNS == results.Absent {
 				overload.Add(float64(r.DueNS-since)/1e9, math.Inf(1))
 				continue
 			}
@@ -59,10 +59,12 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 			}
 			if rate > 0 {
 				late.Add(r.IssuedNS - r.DueNS)
-				unexplained.Add(r.StartedNS - r.DueNS - oracle.Wait(r.DueNS, r.DoneNS-r.StartedNS))
+				ideal.add(r)
 			}
 		}
 	}
+	ideal.flush()
+	unexplained := &ideal.unexplained
 	c = &results.Certificate{}
 	if seconds := float64(o.MeasureEnd-o.MeasureStart) / 1e9; seconds > 0 {
 		c.AchievedPerSecond = float64(done) / seconds
@@ -74,7 +76,7 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 		}
 	}
 	if late.N() > 0 {
-		c.Lateness, c.Unexplained = quantiles(&late), quantiles(&unexplained)
+		c.Lateness, c.Unexplained = quantiles(&late), quantiles(unexplained)
 		if sum := latency.Sum(); sum > 0 {
 			share := unexplained.Sum() / sum
 			c.GeneratorShare = &share
@@ -85,7 +87,7 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64) (c *resu
 
 // certify settles the trial's certificate.
 func (t *trial) certify(o loadgen.Outcome) {
-	c, p50 := certify(t.records, o, t.out.Rate)
+	c, p50 := certify(t.records, o, t.out.Rate, t.batching())
 	t.p50 = p50
 	t.out.Lateness = c.Lateness
 	p := t.out.Process

@@ -53,7 +53,7 @@ func certificate(t *testing.T, workers int, rate float64, mean, late time.Durati
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, p50 = certify(records, o, rate)
+		c, p50 = certify(records, o, rate, loadgen.Batching{})
 	})
 	return c, p50
 }

@@ -45,8 +45,9 @@ type Config struct {
 	Arrivals uint64        `json:"arrivals"`       // seed of the schedule
 	Draw     uint64        `json:"draw,omitempty"` // seed of what a backend draws: planted times
 	Warmup   time.Duration `json:"warmup_ns"`
-	Scratch  string        `json:"scratch"`  // folder for temporary files
-	Requests string        `json:"requests"` // file for request rows
+	Patience time.Duration `json:"patience_ns,omitempty"` // how long the parent lets a phase last; 0: it chose by the load
+	Scratch  string        `json:"scratch"`               // folder for temporary files
+	Requests string        `json:"requests"`              // file for request rows
 
 	Dataset *results.Dataset `json:"dataset,omitempty"`
 	Quality string           `json:"quality,omitempty"` // file for predictions

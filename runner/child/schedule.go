@@ -2,8 +2,10 @@ package child
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	"assay/loadgen"
 	"assay/results"
@@ -20,11 +22,19 @@ func (t *trial) schedule(cfg *loadgen.Config) (err error) {
 		return err
 	}
 	a.Rate, a.Seed = t.config.Rate, t.config.Arrivals
-	if cfg.Schedule, err = a.Schedule(cfg.Warmup, cfg.Duration); err != nil {
+	if cfg.Schedule, err = a.Schedule(cfg.Warmup, horizon(cfg, a.Rate)); err != nil {
 		return err
 	}
 	t.out.Rate = a.Rate
 	return nil
+}
+
+// horizon is how far a schedule must reach: for a window that lasts until it has enough requests, six standard deviations of a Poisson count
+// beyond the mean.
+func horizon(cfg *loadgen.Config, rate float64) time.Duration {
+	n := float64(cfg.MinRequests)
+	enough := time.Duration((n + 6*math.Sqrt(n) + 1) / rate * float64(time.Second))
+	return max(cfg.Duration, min(enough, cfg.Longest))
 }
 
 // replay lays a trace behind a warm-up of Poisson arrivals at the trace's own rate.

@@ -12,13 +12,6 @@ import (
 	"assay/backend"
 	"assay/loadgen"
 	"assay/results"
-	"assay/tensor"
-)
-
-// maxInputs and maxInputBytes bound how many different inputs a worker keeps bound.
-const (
-	maxInputs     = 32
-	maxInputBytes = 64 << 20
 )
 
 // recordCapacity is the most requests that one trial may record: 2.7 GB of address space, taken from the disk only as it fills.
@@ -42,6 +35,7 @@ type trial struct {
 	after   usageCounters
 	clocks  [2]clocks // at measure's edges
 	pacing  loadgen.Pacing
+	first   int64   // length of the first inference, nanoseconds
 	p50     float64 // latency from due, seconds
 }
 
@@ -73,22 +67,23 @@ func (t *trial) run(ctx context.Context) error {
 		return err
 	}
 	t.describe(s)
-	feeds, made, err := t.tools.Feeds(t.config.Model, s.Inputs(), t.config.Input, t.config.Batches[0], t.config.Seed)
+	feeds, err := t.feeds(s, t.config.Batches[0])
 	if err != nil {
 		return err
 	}
-	t.out.Inputs = made
 	t.enter("first")
+	begun := t.clock.Now()
 	_, err = s.Run(ctx, feeds[0])
+	t.first = t.clock.Now() - begun
 	t.enter("")
 	if err != nil {
 		return fmt.Errorf("first inference: %w", err)
 	}
-	target, err := bindAll(s, feeds, t.workers(), t.config.Load.Queried())
+	target, err := t.bind(s, feeds)
 	if err != nil {
 		return err
 	}
-	return t.load(ctx, target)
+	return t.load(ctx, s, target)
 }
 
 // describe records what the runtime made of the model.
@@ -128,7 +123,7 @@ func sameProvider(full, asked string) bool {
 func (t *trial) workers() int { return max(1, t.config.Load.Concurrency) }
 
 // load sends the requests and keeps what happened.
-func (t *trial) load(ctx context.Context, target *boundTarget) error {
+func (t *trial) load(ctx context.Context, s backend.Session, target *boundTarget) error {
 	l := t.config.Load
 	records, err := loadgen.NewRecords(t.config.Scratch, recordCapacity)
 	if err != nil {
@@ -137,8 +132,12 @@ func (t *trial) load(ctx context.Context, target *boundTarget) error {
 	defer records.Close()
 	t.records = records
 	cfg := loadgen.Config{Workers: t.workers(), AtOnce: l.Scenario == "offline", Warmup: t.config.Warmup, Duration: l.Duration,
-		Requests: int64(l.Requests), Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress,
-		DrainLimit: 2*l.Duration + 5*time.Second}
+		Requests: int64(l.Requests), MinRequests: int64(l.MinRequests), Longest: l.Longest, Timeout: l.Timeout, Batching: t.batching(),
+		Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress,
+		DrainLimit: 2*l.Window() + 5*time.Second, HangLimit: t.hangLimit(), Abort: func() { _ = s.Terminate() }}
+	if err := t.sample(&cfg, target); err != nil {
+		return err
+	}
 	if l.Scenario == "server" {
 		if err := t.schedule(&cfg); err != nil {
 			return err
@@ -158,10 +157,32 @@ func (t *trial) load(ctx context.Context, target *boundTarget) error {
 	if err := results.WriteRequests(t.config.Requests, records.Reader(int32(t.config.Batches[0]*l.Queried()))); err != nil {
 		return err
 	}
+	t.batched()
+	if outcome.Hung {
+		t.out.Status = results.TrialTimeout
+		t.out.Reason = fmt.Sprintf("a call did not return within %v; it was given up with %d of %d requests recorded as timeout", cfg.HangLimit, outcome.Counts.Timeout, outcome.Counts.Scheduled)
+		return nil
+	}
 	if outcome.Counts.OK == 0 && outcome.FirstError != nil {
 		return fmt.Errorf("every request failed: %w", outcome.FirstError)
 	}
 	return nil
+}
+
+// The limits within which a call counts as hung: a multiple of the first inference, which is the slowest that a sound model makes, but
+// never less than a minute.
+const (
+	leastHang  = time.Minute
+	firstCalls = 20
+)
+
+// hangLimit is how long one call may take; with a patience of the user's own, short enough to save the records before that ends.
+func (t *trial) hangLimit() time.Duration {
+	limit := max(leastHang, time.Duration(firstCalls*t.first))
+	if t.config.Patience > 0 {
+		limit = min(limit, t.config.Patience/2)
+	}
+	return limit
 }
 
 // quietGC collects once and then leaves the garbage collector off unless memory grows by a quarter of a gigabyte.
@@ -249,56 +270,8 @@ func (t *trial) finish(o loadgen.Outcome) {
 	if o.FirstError != nil && o.Counts.Failed > 0 {
 		t.out.Reasons = append(t.out.Reasons, fmt.Sprintf("requests.failed: %d of %d requests failed, the first with: %v", o.Counts.Failed, o.Counts.Scheduled, o.FirstError))
 	}
+	if o.Counts.Timeout > 0 {
+		t.out.Reasons = append(t.out.Reasons, fmt.Sprintf("requests.timeout: %d of %d requests timed out; quantiles of latency are of the others, and an objective counts them as missed", o.Counts.Timeout, o.Counts.Scheduled))
+	}
 	t.certify(o)
-}
-
-// boundTarget performs requests on prepared inputs, each worker on its own. A request is a query of one or more samples, which run one
-// after the other.
-type boundTarget struct {
-	bound   [][]backend.Bound // [worker][input]
-	inputs  int
-	samples int
-}
-
-// Do runs one request.
-func (t *boundTarget) Do(worker int, input int32) error {
-	bound := t.bound[worker]
-	for range t.samples {
-		if err := bound[input].Run(); err != nil {
-			return err
-		}
-		if input++; int(input) == len(bound) {
-			input = 0
-		}
-	}
-	return nil
-}
-
-// bindAll prepares as many of the feeds for every worker as fit in bounded memory.
-func bindAll(s backend.Session, feeds [][]tensor.Value, workers, samples int) (*boundTarget, error) {
-	feeds = feeds[:min(len(feeds), maxInputs)]
-	size, n := 0, 0
-	for _, feed := range feeds {
-		for _, v := range feed {
-			if v.Tensor != nil {
-				size += len(v.Tensor.Data) * workers
-			}
-		}
-		if n++; size > maxInputBytes {
-			break
-		}
-	}
-	t := &boundTarget{inputs: n, samples: samples}
-	for range workers {
-		row := make([]backend.Bound, n)
-		for i := range row {
-			b, err := s.Bind(feeds[i])
-			if err != nil {
-				return nil, fmt.Errorf("prepare a request: %w", err)
-			}
-			row[i] = b
-		}
-		t.bound = append(t.bound, row)
-	}
-	return t, nil
 }

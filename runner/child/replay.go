@@ -1,0 +1,53 @@
+package child
+
+import (
+	"assay/loadgen"
+	"assay/results"
+)
+
+// replay serves the requests of an open load in the ideal queue, in the times that were measured, and keeps by how much longer each of them
+// really waited. Requests come in the order in which they were due.
+type replay struct {
+	single      *loadgen.Oracle
+	batched     *loadgen.BatchOracle // nil where requests are sent by themselves
+	batch       []results.Request    // of the batch that is not complete yet
+	unexplained loadgen.Spread
+}
+
+func newReplay(b loadgen.Batching, free []int64) *replay {
+	r := &replay{single: loadgen.NewOracle(free...)}
+	if b.Max > 1 {
+		r.batched = loadgen.NewBatchOracle(b, free...)
+	}
+	return r
+}
+
+// add takes a request that was sent and came back.
+func (p *replay) add(r results.Request) {
+	if p.batched == nil {
+		p.unexplained.Add(r.StartedNS - r.DueNS - p.single.Wait(r.DueNS, r.DoneNS-r.StartedNS))
+		return
+	}
+	if n := len(p.batch); n > 0 && (p.batch[n-1].StartedNS != r.StartedNS || p.batch[n-1].DoneNS != r.DoneNS) {
+		p.flush()
+	}
+	p.batch = append(p.batch, r)
+}
+
+// flush serves the batch that was gathered. One that began in warm-up is not judged: when its first member was due is not on record.
+func (p *replay) flush() {
+	n := len(p.batch)
+	if n == 0 {
+		return
+	}
+	first, last := p.batch[0], p.batch[n-1]
+	p.batch = p.batch[:0]
+	if n < int(first.Batch) {
+		p.batched.Start(first.StartedNS, first.StartedNS, int(first.Batch), first.DoneNS-first.StartedNS)
+		return
+	}
+	expected := p.batched.Start(first.DueNS, last.DueNS, n, first.DoneNS-first.StartedNS)
+	for range n {
+		p.unexplained.Add(first.StartedNS - expected)
+	}
+}
