@@ -10,6 +10,7 @@ array counts them. --save-ranges writes what calibration found, which --ranges t
 
 import argparse
 import json
+import tempfile
 
 import numpy as np
 
@@ -58,9 +59,10 @@ def ranges_of(args):
     from onnxruntime.quantization.calibrate import create_calibrator
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-    calibrator = create_calibrator(args.model, [*QDQRegistry, *QLinearOpsRegistry], calibrate_method=options(args)["calibrate_method"])
-    calibrator.collect_data(reader(args.calibration, args.examples))
-    data = calibrator.compute_data()
+    with tempfile.TemporaryDirectory() as folder:
+        calibrator = create_calibrator(args.model, [*QDQRegistry, *QLinearOpsRegistry], f"{folder}/augmented.onnx", options(args)["calibrate_method"])
+        calibrator.collect_data(reader(args.calibration, args.examples))
+        data = calibrator.compute_data()
     ranges = {name: [float(np.ravel(t.range_value[0])[0]), float(np.ravel(t.range_value[1])[0])] for name, t in data.items()}
     with open(args.save_ranges, "w") as f:
         json.dump(ranges, f)
