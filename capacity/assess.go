@@ -23,6 +23,7 @@ type assessor struct {
 	schedule schedule
 	probes   []*measured
 	replay   *stats.Replay // of all open probes; nil until there is one, or after another was added
+	placed   *estimate     // likewise
 }
 
 func newAssessor(p Plan) (*assessor, error) {
@@ -32,7 +33,7 @@ func newAssessor(p Plan) (*assessor, error) {
 
 func (a *assessor) add(m *measured) {
 	a.probes = append(a.probes, m)
-	a.replay = nil
+	a.replay, a.placed = nil, nil
 }
 
 // closed is the rate of the closed loop; 0 before it was measured.
@@ -126,6 +127,14 @@ func (e estimate) width() float64 { return e.High/e.Low - 1 }
 
 // estimate places the highest rate that meets every objective, from all calls.
 func (a *assessor) estimate() estimate {
+	if a.placed == nil {
+		e := a.place()
+		a.placed = &e
+	}
+	return *a.placed
+}
+
+func (a *assessor) place() estimate {
 	e := estimate{Highest: stats.Highest{Rate: math.Inf(1), Low: math.Inf(1), High: math.Inf(1)}}
 	replay, closed := a.replayed(), a.closed()
 	if replay == nil || closed == 0 {
@@ -414,7 +423,7 @@ func (a *assessor) validate(c *results.Capacity) {
 
 // curve predicts the latency at the binding quantile over rates, and from which rate on it is twice what it is without load.
 func (a *assessor) curve(e estimate) (points []results.CurvePoint, knee *float64) {
-	limits := make([]float64, 60)
+	limits := make([]float64, 40)
 	least, most := e.binding.AtMost.Seconds()/1000, e.binding.AtMost.Seconds()*20
 	for i := range limits {
 		limits[i] = least * math.Pow(most/least, float64(i)/float64(len(limits)-1))

@@ -48,8 +48,8 @@ type Prober interface {
 // ErrNothing is a closed loop in which no request ended well.
 var ErrNothing = errors.New("no request ended well in the closed loop, so there is no rate to search")
 
-// replayLength is how many arrivals are replayed.
-const replayLength = 1 << 22
+// replayLength is how many arrivals are replayed; tests of the search's shape take fewer.
+var replayLength = 1 << 22
 
 // schedule is a long known schedule at a rate of 1 with its draws, for replays.
 type schedule struct {

@@ -22,13 +22,6 @@ const (
 	mostRounds  = 12         // of confirmation
 )
 
-// Lengths of probes: as many requests as a closed loop serves in it, within bounds of time.
-const (
-	closedLength  = 3 * time.Second
-	closedLongest = 60 * time.Second
-	closedLeast   = 100 // requests; fewer do not show a rate
-)
-
 // lengthOf is how long a probe lasts that should see so many requests at the closed-loop rate.
 func lengthOf(requests, closed float64, least, most time.Duration) time.Duration {
 	return min(max(time.Duration(requests/closed*1e9), least), most).Round(time.Millisecond)
@@ -110,7 +103,7 @@ func defaultBudget(closed float64) time.Duration {
 
 // closedLoop measures how much can be done, longer where it was too short to tell.
 func (s *searcher) closedLoop(ctx context.Context) error {
-	length := closedLength
+	length := results.ClosedLength
 	if s.plan.Length > 0 {
 		length = s.plan.Length
 	}
@@ -120,13 +113,13 @@ func (s *searcher) closedLoop(ctx context.Context) error {
 			return err
 		}
 		served := m.served()
-		switch {
-		case served == 0:
+		if served == 0 {
 			return ErrNothing
-		case served*length.Seconds() >= closedLeast || length >= closedLongest:
+		}
+		again := false
+		if length, again = results.LongerClosed(served, length); !again {
 			return nil
 		}
-		length = min(closedLongest, time.Duration(1.2*closedLeast/served*1e9).Round(time.Second)+time.Second)
 	}
 }
 

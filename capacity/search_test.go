@@ -17,12 +17,14 @@ func long() bool { return os.Getenv("ASSAY_LONG") != "" }
 
 // queue is a Prober on virtual time: a first-come first-served queue whose services are exponential, or what service says.
 type queue struct {
-	mu      float64 // services a second, of one server
-	seed    uint64
-	service func(rng *rand.Rand, busy int) float64 // seconds; nil for exponential
-	kept    map[int]Samples
-	killAt  int // the probe that is killed, counted from 1; 0 for none
-	probes  int
+	mu       float64 // services a second, of one server
+	seed     uint64
+	service  func(rng *rand.Rand, busy int) float64 // seconds; nil for exponential
+	kept     map[int]Samples
+	fail     int    // every such request fails; 0 for none
+	validity string // of its probes; valid where ""
+	killAt   int    // the probe that is killed, counted from 1; 0 for none
+	probes   int
 }
 
 var errKilled = errors.New("killed")
@@ -37,6 +39,14 @@ func (q *queue) Probe(_ context.Context, r Request) (Samples, string, error) {
 		s = q.closed(rng, r)
 	} else {
 		s = q.open(rng, r)
+	}
+	for i := range s.Rows {
+		if q.fail > 0 && i%q.fail == 0 {
+			s.Rows[i].Status = results.RequestFailed
+		}
+	}
+	if q.validity != "" {
+		s.Validity, s.Reasons = q.validity, []string{"host.late: by far"}
 	}
 	if q.kept == nil {
 		q.kept = map[int]Samples{}
@@ -113,9 +123,9 @@ func TestBandHoldsTheClosedForm(t *testing.T) {
 		budget  time.Duration
 		short   int
 	}{
-		{"M/M/1 of a millisecond", 1, 1000, 20 * time.Millisecond, 769.74, 0, 3},
-		{"M/M/1 of ten milliseconds", 1, 100, 200 * time.Millisecond, 76.974, 0, 1},
-		{"M/M/4", 4, 50, 100 * time.Millisecond, 121.246, time.Hour, 1},
+		{"M/M/1 of a millisecond", 1, 1000, 20 * time.Millisecond, 769.74, 0, 1},
+		{"M/M/1 of ten milliseconds", 1, 100, 200 * time.Millisecond, 76.974, 0, 0},
+		{"M/M/4", 4, 50, 100 * time.Millisecond, 121.246, time.Hour, 0},
 	} {
 		seeds := c.short
 		if long() {
@@ -145,5 +155,132 @@ func TestBandHoldsTheClosedForm(t *testing.T) {
 		if missed > 1 || seeds < 20 && missed > 0 {
 			t.Errorf("%s: the band misses %v in %d of %d seeds", c.name, c.want, missed, seeds)
 		}
+	}
+}
+
+// replays sets how many arrivals are replayed while a test lasts.
+func replays(t *testing.T, n int) {
+	before := replayLength
+	replayLength = n
+	t.Cleanup(func() { replayLength = before })
+}
+
+// brisk is a plan whose probes are short, for tests of the search's shape.
+func brisk(objectives ...results.SLO) Plan {
+	return Plan{Objectives: objectives, Servers: 1, Seed: 7, Length: time.Second, Budget: time.Second}
+}
+
+// TestSearchGoesOnAfterAKill kills the search at each of its probes, and takes it up: it must end with the answer of a search that was left
+// alone, without sending a probe twice.
+func TestSearchGoesOnAfterAKill(t *testing.T) {
+	replays(t, 1<<17)
+	plan := brisk(p99(20 * time.Millisecond))
+	whole := &queue{mu: 1000, seed: 5}
+	want, err := Search(t.Context(), plan, "m", whole, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := Journal(filepath.Join(t.TempDir(), "j"))
+	q := &queue{mu: 1000, seed: 5, killAt: 1}
+	var got *results.Capacity
+	for range 3 {
+		if _, err := Search(t.Context(), plan, "m", q, journal, nil); !errors.Is(err, errKilled) {
+			t.Fatalf("error %v", err)
+		}
+		q.killAt += 1 + whole.probes/3 // the killed one counts as a probe here
+	}
+	f, err := os.OpenFile(string(journal), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"index": 99, "ki`); err != nil { // a record that was cut off
+		t.Fatal(err)
+	}
+	f.Close()
+	q.killAt = 0
+	if got, err = Search(t.Context(), plan, "m", q, journal, nil); err != nil {
+		t.Fatal(err)
+	}
+	if *got.Band.Passes != *want.Band.Passes || *got.Band.Fails != *want.Band.Fails || len(got.Probes) != len(want.Probes) || got.Reason != want.Reason {
+		t.Errorf("[%v, %v] after %d probes, want [%v, %v] after %d", *got.Band.Passes, *got.Band.Fails, len(got.Probes), *want.Band.Passes, *want.Band.Fails, len(want.Probes))
+	}
+	if q.probes != whole.probes+3 {
+		t.Errorf("%d probes were sent, want %d and the three killed ones", q.probes, whole.probes)
+	}
+	again, err := Assess(plan, "m", mustRead(t, journal), q.Load)
+	if err != nil || *again.Band.Passes != *want.Band.Passes || *again.Band.Fails != *want.Band.Fails {
+		t.Errorf("assessed again: %+v, %v", again, err)
+	}
+	plan.Seed++
+	if _, err := Search(t.Context(), plan, "m", q, journal, nil); err == nil {
+		t.Error("another plan took up the journal")
+	}
+}
+
+func mustRead(t *testing.T, j Journal) []results.Probe {
+	t.Helper()
+	probes, err := j.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return probes
+}
+
+// TestSearchesThatFindNoRate: a model that alone takes longer than the objective, one that fails too often, and one that answers nothing.
+func TestSearchesThatFindNoRate(t *testing.T) {
+	replays(t, 1<<17)
+	slow := &queue{service: func(*rand.Rand, int) float64 { return 0.01 }}
+	got, err := Search(t.Context(), brisk(p99(5*time.Millisecond)), "m", slow, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "fail" || got.Band.Passes != nil || got.Band.Fails == nil {
+		t.Errorf("too slow: %+v, %v", got, err)
+	}
+	failing := &queue{mu: 1000, fail: 10}
+	got, err = Search(t.Context(), brisk(p99(50*time.Millisecond), results.SLO{Metric: "error", Share: 0.01}), "m", failing, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "fail" || got.Band.Passes != nil || got.Binding != "error" {
+		t.Errorf("failing: %+v, %v", got, err)
+	}
+	failing.fail = 1
+	if _, err = Search(t.Context(), brisk(p99(50*time.Millisecond)), "m", failing, Journal(filepath.Join(t.TempDir(), "j")), nil); !errors.Is(err, ErrNothing) {
+		t.Errorf("error %v of a model that answers nothing", err)
+	}
+}
+
+// TestBandOfAModelThatDependsOnTheLoad plants what a replay of independent calls could miss: a first call after a gap that takes three times as
+// long, so that the band must be that of the queue as it is. Its truth is found by brute force.
+func TestBandOfAModelThatDependsOnTheLoad(t *testing.T) {
+	replays(t, 1<<19)
+	service := func(rng *rand.Rand, busy int) float64 {
+		if busy == 0 {
+			return 0.003
+		}
+		return 0.001 * (0.9 + 0.2*rng.Float64())
+	}
+	plan := Plan{Objectives: []results.SLO{p99(8 * time.Millisecond)}, Servers: 2, Seed: 3}
+	q := &queue{seed: 9, service: service}
+	got, err := Search(t.Context(), plan, "m", q, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "pass" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	missed := func(rate float64) float64 {
+		late, n := 0, 0
+		for seed := range uint64(4) {
+			s := q.open(rand.New(rand.NewPCG(seed, 1)), Request{Probe: results.Probe{Rate: rate, Seed: 1000 + seed, Length: 2 * time.Minute}, Servers: 2, Warmup: time.Second})
+			m := newMeasured(results.Probe{}, s)
+			late, n = late+m.missed(plan.Objectives[0]), n+len(m.latencies)
+		}
+		return float64(late) / float64(n)
+	}
+	if below, above := missed(*got.Band.Passes), missed(*got.Band.Fails); below > 0.01 || above < 0.01 {
+		t.Errorf("band [%v, %v]: %.2f %% miss at its lower end and %.2f %% at its upper", *got.Band.Passes, *got.Band.Fails, 100*below, 100*above)
+	}
+}
+
+// TestInvalidProbesSettleNothing: a host that was too busy gives no band to rely on.
+func TestInvalidProbesSettleNothing(t *testing.T) {
+	replays(t, 1<<17)
+	q := &queue{mu: 1000, seed: 5, validity: "invalid"}
+	got, err := Search(t.Context(), brisk(p99(20*time.Millisecond)), "m", q, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "inconclusive" || got.Validity != "invalid" || len(got.Reasons) != 1 {
+		t.Errorf("%s, %s, %v, %v", got.Verdict, got.Validity, got.Reasons, err)
 	}
 }

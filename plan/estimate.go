@@ -12,8 +12,8 @@ import (
 // inference, the drain and writing the samples. Models of a few megabytes need less, large ones more.
 const trialOverhead = 500 * time.Millisecond
 
-// pilotWindow is how long a pilot trial measures the closed-loop rate that a percentage is taken of.
-const pilotWindow = 2 * time.Second
+// pilotWindow is how long a pilot trial measures the closed-loop rate that a percentage is taken of, unless the model is slow.
+const pilotWindow = results.ClosedLength
 
 // Estimate says how long a run takes: one trial of each arm a block, and before them the pilots that relative rates need. Preparing
 // variants and measuring quality are not in it.

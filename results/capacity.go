@@ -94,6 +94,19 @@ type CurvePoint struct {
 	Latency float64 `json:"latency_seconds"`
 }
 
+// ClosedLength is how long a closed loop is measured at first, for a search or for the rate that a percentage is taken of.
+const ClosedLength = 3 * time.Second
+
+// LongerClosed says how long a closed loop is measured again that served so many requests a second in length: until it holds a hundred requests, a minute at most. false
+// where it has shown what it can.
+func LongerClosed(served float64, length time.Duration) (longer time.Duration, again bool) {
+	const least, longest = 100, time.Minute
+	if served <= 0 || served*length.Seconds() >= least || length >= longest {
+		return length, false
+	}
+	return min(longest, time.Duration(1.2*least/served*1e9).Round(time.Second)+time.Second), true
+}
+
 // RateLabel names a rate in arms: four significant digits.
 func RateLabel(rate float64) string {
 	return strconv.FormatFloat(RoundRate(rate), 'f', -1, 64)

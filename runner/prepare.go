@@ -244,11 +244,26 @@ func (r *run) resolveRates(ctx context.Context) error {
 	return nil
 }
 
-// pilot measures the closed-loop rate of an arm, with as many requests outstanding as the load allows.
+// pilot measures the closed-loop rate of an arm as a search for its capacity does, with as many requests outstanding as the load allows.
 func (r *run) pilot(ctx context.Context, a results.Arm, l results.Load) (float64, error) {
-	r.Observer.Note(fmt.Sprintf("pilot: closed-loop rate of %s on %s at batch %d", a.Variant, a.Provider, a.Batch))
+	length := results.ClosedLength
+	for {
+		r.Observer.Note(fmt.Sprintf("pilot: closed-loop rate of %s on %s at batch %d, %v", a.Variant, a.Provider, a.Batch, length))
+		rate, err := r.closedLoop(ctx, a, results.Load{Scenario: "concurrency", Concurrency: max(1, l.Concurrency), Duration: length})
+		if err != nil {
+			return 0, err
+		}
+		again := false
+		if length, again = results.LongerClosed(rate, length); !again {
+			return rate, nil
+		}
+	}
+}
+
+// closedLoop runs one such trial and keeps nothing of it but the rate.
+func (r *run) closedLoop(ctx context.Context, a results.Arm, l results.Load) (float64, error) {
 	c := r.assignment(child.KindTrial, a)
-	c.Load = results.Load{Scenario: "concurrency", Concurrency: max(1, l.Concurrency), Duration: max(l.Duration, time.Second)}
+	c.Load = l
 	c.Requests = r.dir.RunFile() + ".pilot"
 	defer os.Remove(c.Requests)
 	e, err := r.ask(ctx, c)

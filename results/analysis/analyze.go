@@ -63,7 +63,11 @@ func Analyze(dir string) (*results.Report, error) {
 		return nil, err
 	}
 	a.report.Gates = append(a.report.Gates, a.objectiveGates()...)
-	a.decide(quality)
+	if c := a.report.Capacity; c != nil {
+		a.report.Decision.Why = c.Verdict + ": " + c.Reason
+	} else {
+		a.decide(quality)
+	}
 	return a.report, nil
 }
 

@@ -41,6 +41,7 @@ type page struct {
 	Hypothesis          string
 	Intervals, Compares bool
 	Variants            []variantEntry
+	Capacity            *htmlCapacity
 
 	TilesTitle string
 	Tiles      []tile
@@ -106,6 +107,11 @@ func pageOf(r *results.Report) (*page, error) {
 	}
 	if !r.Run.Started.IsZero() {
 		p.Started = r.Run.Started.UTC().Format("2 January 2006, 15:04 UTC")
+	}
+	if p.Capacity = htmlCapacityOf(r); p.Capacity != nil { // its arms are rates of one load: nothing to compare
+		p.Decision = capacityLine(r.Capacity)
+		p.Summary, p.Forests, p.Latency, p.Tradeoff, p.Certified = htmlSummary{}, nil, nil, nil, htmlGrid{}
+		return p, nil
 	}
 	p.TilesTitle, p.Tiles = tilesOf(r, l)
 	p.Spreads, p.SpreadAxis = spreadsOf(r, l)

@@ -22,6 +22,9 @@ func Markdown(w io.Writer, r *results.Report) error {
 	if len(r.Reasons)+len(r.Findings) > 0 {
 		line("")
 	}
+	if r.Capacity != nil {
+		return markdownCapacity(w, &out, r)
+	}
 	line("**Decision: %s.** %s\n", md(decisionLine(r.Decision)), md(r.Decision.Why))
 	if r.Decision.Conclusion != "" {
 		line("%s\n", md(r.Decision.Conclusion))
@@ -90,3 +93,17 @@ var markdownEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", `*`, `\*`, `_`,
 
 // md makes s plain text in Markdown: no markup, no HTML, no line break.
 func md(s string) string { return markdownEscapes.Replace(printable(s)) }
+
+// markdownCapacity writes the answer of a search and its probes.
+func markdownCapacity(w io.Writer, out *bytes.Buffer, r *results.Report) error {
+	fmt.Fprintf(out, "**%s.**\n\n", md(capacityLine(r.Capacity)))
+	for _, fact := range capacityFacts(r.Capacity) {
+		fmt.Fprintf(out, "%s\n\n", md(fact))
+	}
+	fmt.Fprintf(out, "%s\n\n", md(runLine(r)))
+	markdownGrid(out, capacityGrid(r.Capacity))
+	if _, err := w.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("write the report as Markdown: %w", err)
+	}
+	return nil
+}

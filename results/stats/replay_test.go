@@ -52,7 +52,7 @@ func TestReplayFindsTheClosedForm(t *testing.T) {
 	} {
 		widest := 0.0
 		missed := share(seeds, 11, func(rng *rand.Rand) bool {
-			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, 1<<21).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
+			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, 1<<20).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
 			widest = max(widest, h.High/h.Low-1)
 			t.Logf("%s %.2f [%.2f, %.2f]", c.name, h.Rate, h.Low, h.High)
 			return c.want < h.Low || c.want > h.High
