@@ -418,6 +418,11 @@ func TestNothingMeasuredIsInvalidHoweverManyTrialsRan(t *testing.T) {
 	if rep.Verdict != "invalid" || !slices.Contains(rep.Reasons, "run.empty: nothing was measured") {
 		t.Errorf("%s %v", rep.Verdict, rep.Reasons)
 	}
+	for _, name := range []string{"latency.p50", "service.p99", "queue_wait.mean", "throughput"} {
+		if why := rep.Arms[0].NotMeasured[name]; why != errNoTrials.Error() {
+			t.Errorf("%s was not measured: %q", name, why)
+		}
+	}
 	if d := rep.Decision; d.Ship != nil || d.Why != "nothing was measured" || !strings.Contains(d.Conclusion, "Nothing was measured") {
 		t.Errorf("%+v", d)
 	}

@@ -68,6 +68,14 @@ func (a *analyzer) variant(name string) *results.Variant {
 	return nil
 }
 
+// unmeasured is why an arm has no request to take figures from.
+func (d *armData) unmeasured() string {
+	if len(d.trials) == 0 {
+		return errNoTrials.Error()
+	}
+	return "no request ended well"
+}
+
 // latencies adds the quantiles and means of latency, service time and queue wait.
 func (d *armData) latencies(metrics map[string]results.Metric, not map[string]string) {
 	for kind, of := range map[string]func(*trialData) []float64{
@@ -87,6 +95,10 @@ func (d *armData) latencies(metrics map[string]results.Metric, not map[string]st
 			}
 		}
 		if total == 0 {
+			for _, q := range quantiles {
+				not[kind+"."+q.name] = d.unmeasured()
+			}
+			not[kind+".mean"] = d.unmeasured()
 			continue
 		}
 		for _, q := range quantiles {

@@ -104,7 +104,7 @@ func (a *analyzer) ship(cs []*candidate) (ship *string, why string) {
 	case len(a.spec.Variants) == 1:
 		return nil, "one variant was measured, so there is nothing to choose between"
 	case a.report.Verdict == "invalid":
-		return nil, "the run is invalid: " + strings.Join(a.report.Reasons, "; ")
+		return nil, fmt.Sprintf("the run is invalid (%s)", strings.Join(a.codes(), ", "))
 	case a.spec.Fast:
 		return nil, "--fast is a look, not a verdict; measure at least 5 blocks"
 	}
@@ -129,6 +129,15 @@ func (a *analyzer) ship(cs []*candidate) (ship *string, why string) {
 	}
 	base := a.spec.Baseline
 	return &base, "every other variant is ruled out: " + strings.Join(doubts, "; ")
+}
+
+// codes are those of the run's reasons.
+func (a *analyzer) codes() (codes []string) {
+	for _, r := range a.report.Reasons {
+		code, _, _ := strings.Cut(r, ": ")
+		codes = append(codes, code)
+	}
+	return codes
 }
 
 // beats prefers the faster variant; of two within 5 % of each other, the one that loses less accuracy.
@@ -234,11 +243,11 @@ func plural(n int, noun string) string {
 func needs(g results.GateResult) string {
 	switch {
 	case g.MoreExamples > 0:
-		return fmt.Sprintf("about %d more test examples would settle it, if the difference seen is the true one", g.MoreExamples)
+		return fmt.Sprintf("about %s would settle it, if the difference seen is the true one", plural(g.MoreExamples, "more test example"))
 	case g.MoreBlocks >= 1000:
 		return "more blocks would hardly settle it: the figure is at its bound"
 	}
-	return fmt.Sprintf("about %d more blocks would settle it", g.MoreBlocks)
+	return fmt.Sprintf("about %s would settle it", plural(g.MoreBlocks, "more block"))
 }
 
 func (a *analyzer) machine() string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -358,6 +359,9 @@ func flatten(prefix string, m map[string]any) []definition {
 func factText(v any) string {
 	switch v := v.(type) {
 	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 { // a count, such as bytes
+			return strconv.FormatFloat(v, 'f', 0, 64)
+		}
 		return full(v)
 	case []any:
 		parts := make([]string, len(v))

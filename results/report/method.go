@@ -58,7 +58,7 @@ func definitionsOf(r *results.Report) []definition {
 		}
 		if m := methods[d.Term]; len(m) > 0 {
 			slices.Sort(m)
-			d.Text += " Estimated by: " + printable(strings.Join(m, "; ")) + "."
+			d.Text += " Method: " + printable(strings.Join(m, "; ")) + "."
 		}
 		out = append(out, d)
 	}
