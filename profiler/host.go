@@ -30,7 +30,7 @@ func openSources(c Config) (sources []source, unavailable map[string]string, fac
 		}
 		sources = append(sources, s)
 	}
-	s, err := newHost(proc, sys, c.PID)
+	s, err := newHost(proc, sys, c.PID, c.Seen...)
 	add(sourceStat, s, err)
 	r, err := newRAPL(sys)
 	add(sourceRAPL, r, err)
@@ -53,8 +53,14 @@ type host struct {
 	allowed      map[string]bool // the processors that the process may run on, by their names in /proc/stat; nil for all
 }
 
-func newHost(proc, sys string, pid int) (source, error) {
+func newHost(proc, sys string, pid int, seen ...int) (source, error) {
 	h := &host{proc: proc, pid: pid, cgroup: cgroupStat(proc, sys, pid), allowed: allowedCPUs(proc, pid)}
+	if len(seen) > 0 { // the process divides its processors among its threads, so that no thread shows all of them
+		h.allowed = map[string]bool{}
+		for _, id := range seen {
+			h.allowed["cpu"+strconv.Itoa(id)] = true
+		}
+	}
 	if _, err := os.Stat(filepath.Join(proc, "stat")); err != nil {
 		return nil, fmt.Errorf("no %s/stat on this system", proc)
 	}

@@ -19,6 +19,8 @@ type Config struct {
 	NVML  string        `json:"nvml,omitempty"`  // library of the GPU's sensors; empty for the system's
 	Proc  string        `json:"proc,omitempty"`  // /proc where empty
 	Sys   string        `json:"sys,omitempty"`   // /sys where empty
+	CPUs  []int         `json:"cpus,omitempty"`  // that the sampler is kept on; all where empty
+	Seen  []int         `json:"seen,omitempty"`  // CPUs on which other processes are in the process's way; those it may run on where empty
 	Probe bool          `json:"probe,omitempty"` // only say what there is, and end
 }
 

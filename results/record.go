@@ -124,9 +124,10 @@ type Trial struct {
 	NodesByProvider map[string]int     `json:"nodes_by_provider,omitempty"`
 	NodesElsewhere  map[string]int     `json:"nodes_elsewhere,omitempty"` // operator type -> nodes that ran on another provider than the one asked for
 	Runtime         Runtime            `json:"runtime"`
-	Threads         map[string]any     `json:"threads,omitempty"`          // intra, inter, spinning
-	Inputs          map[string]string  `json:"inputs,omitempty"`           // input -> how it was made
-	Notes           []string           `json:"notes,omitempty"`            // what the load did that its options do not say
+	Threads         map[string]any     `json:"threads,omitempty"` // intra, inter, spinning
+	Inputs          map[string]string  `json:"inputs,omitempty"`  // input -> how it was made
+	Notes           []string           `json:"notes,omitempty"`   // what the load did that its options do not say
+	Affinity        *Affinity          `json:"affinity,omitempty"`
 	Batching        *Batches           `json:"batching,omitempty"`         // where requests were put together
 	Lateness        map[string]float64 `json:"lateness_seconds,omitempty"` // p50, p99, max of issued - due
 	Certificate     *Certificate       `json:"certificate,omitempty"`
@@ -180,6 +181,14 @@ type Overload struct {
 	Served    float64 `json:"served"`     // requests done over requests due
 	InFlight  float64 `json:"in_flight"`  // on average over the last third
 	PerSecond float64 `json:"per_second"` // requests done a second: what can be served
+}
+
+// Affinity says which processors the model's threads and workers are kept on, and which the rest of the trial and the sampler; neither where
+// nothing is divided. Why says what was chosen and for what reason.
+type Affinity struct {
+	Model []int  `json:"model,omitempty"`
+	Rest  []int  `json:"rest,omitempty"`
+	Why   string `json:"why"`
 }
 
 // Batches says how requests were put together in measure.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"assay/loadgen"
 	"assay/results"
 	"assay/runner/child"
 )
@@ -29,13 +30,14 @@ func (r *run) measure(ctx context.Context, block, position int, a results.Arm, s
 	c.Arrivals, c.Draw, c.Warmup = s.arrivals, s.draw, s.warmup
 	c.Requests = r.dir.RequestsFile(block, a.Name)
 	c.Patience = r.spec.TrialTimeout
+	c.Affinity = affinity(c)
 	c.Nodes = r.Run.Nodes[nodesKey(a)]
 	begun := time.Now()
 	p, err := start(r.Child, c)
 	if err != nil {
 		return nil, err
 	}
-	watch := r.watch(p.cmd.Process.Pid)
+	watch := r.watch(p.cmd.Process.Pid, c.Affinity)
 	e, end := p.wait(ctx, func(phase string) time.Duration { return r.limit(phase, c) }, func(e child.Event) { r.Observer.TrialEvent(a, e) })
 	t := outcome(e, end)
 	watched := watch.end()
@@ -102,4 +104,10 @@ func (r *run) limit(phase string, c child.Config) time.Duration {
 // arrivalSeed gives every arm of a block the same arrivals, so that arms differ by the model alone.
 func arrivalSeed(seed uint64, block int) uint64 {
 	return rand.New(rand.NewPCG(seed, uint64(block)+0x6172726976616c)).Uint64() >> 1
+}
+
+// affinity divides this machine's processors for a trial.
+func affinity(c child.Config) loadgen.Affinity {
+	threads := max(1, c.Load.Concurrency) * max(1, c.Threads)
+	return loadgen.ChooseAffinity(loadgen.Topology("/sys/devices/system/cpu", loadgen.AllowedCPUs()), threads)
 }

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"time"
 
+	"assay/loadgen"
 	"assay/profiler"
 	"assay/results"
 )
@@ -34,8 +36,8 @@ type watched struct {
 	reason  string        // why there is less than everything; "" where nothing is wrong
 }
 
-// watch starts a sampler for the process pid. One that cannot start is a reason, not an error.
-func (r *run) watch(pid int) *watcher {
+// watch starts a sampler for the process pid, kept off the model's processors. One that cannot start is a reason, not an error.
+func (r *run) watch(pid int, a loadgen.Affinity) *watcher {
 	w := &watcher{said: &tail{}, read: make(chan watched, 1), every: r.spec.SampleEvery}
 	if w.every <= 0 {
 		w.every = 100 * time.Millisecond
@@ -64,7 +66,7 @@ func (r *run) watch(pid int) *watcher {
 		w.read <- watched{every: w.every, reason: "the sampler could not start: " + err.Error()}
 		return w
 	}
-	line, err := json.Marshal(profiler.Config{PID: pid, Every: w.every, NVML: r.NVML})
+	line, err := json.Marshal(profiler.Config{PID: pid, Every: w.every, NVML: r.NVML, CPUs: a.Rest, Seen: slices.Concat(a.Model, a.Rest)})
 	if err == nil {
 		_, _ = stdin.Write(append(line, '\n')) // a sampler that is gone already says so by its stream
 	}

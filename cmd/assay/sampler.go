@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"assay/loadgen"
 	"assay/profiler"
 )
 
@@ -33,6 +34,7 @@ func newSamplerCmd(a *app) *cobra.Command {
 			if err := json.Unmarshal(line, &c); err != nil {
 				return usageError(fmt.Errorf("read the sampler's configuration: %w", err))
 			}
+			_ = loadgen.PinProcess(c.CPUs) // where it fails the sampler competes with the model, as on a machine with few cores
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM)
 			defer stop()
 			ctx, cancel := context.WithCancel(ctx)

@@ -40,14 +40,15 @@ type Config struct {
 	Input         results.Input     `json:"input"`
 	Seed          uint64            `json:"seed"` // of generated inputs
 
-	Load     results.Load  `json:"load"`
-	Rate     float64       `json:"rate,omitempty"` // requests per second, resolved
-	Arrivals uint64        `json:"arrivals"`       // seed of the schedule
-	Draw     uint64        `json:"draw,omitempty"` // seed of what a backend draws: planted times
-	Warmup   time.Duration `json:"warmup_ns"`
-	Patience time.Duration `json:"patience_ns,omitempty"` // how long the parent lets a phase last; 0: it chose by the load
-	Scratch  string        `json:"scratch"`               // folder for temporary files
-	Requests string        `json:"requests"`              // file for request rows
+	Load     results.Load     `json:"load"`
+	Rate     float64          `json:"rate,omitempty"` // requests per second, resolved
+	Arrivals uint64           `json:"arrivals"`       // seed of the schedule
+	Draw     uint64           `json:"draw,omitempty"` // seed of what a backend draws: planted times
+	Warmup   time.Duration    `json:"warmup_ns"`
+	Patience time.Duration    `json:"patience_ns,omitempty"` // how long the parent lets a phase last; 0: it chose by the load
+	Affinity loadgen.Affinity `json:"affinity"`              // which processors the model and the rest of the trial are kept on
+	Scratch  string           `json:"scratch"`               // folder for temporary files
+	Requests string           `json:"requests"`              // file for request rows
 
 	Dataset *results.Dataset `json:"dataset,omitempty"`
 	Quality string           `json:"quality,omitempty"` // file for predictions

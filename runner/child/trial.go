@@ -60,6 +60,8 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	t.out.Runtime = t.config.runtimeOf(b)
 	t.out.Process.RSSBeforeSession = peakRSS()
+	t.place()
+	defer runtime.UnlockOSThread()
 	t.enter("session")
 	s, err := b.Open(ctx, t.config.Model, t.config.options())
 	t.enter("")
@@ -84,6 +86,34 @@ func (t *trial) run(ctx context.Context) error {
 		return err
 	}
 	return t.load(ctx, s, target)
+}
+
+// place keeps the trial's threads off the model's processors, and this one, which makes the model's threads, on them: they stay where the
+// thread was that made them.
+func (t *trial) place() {
+	runtime.LockOSThread()
+	a := results.Affinity(t.config.Affinity)
+	t.out.Affinity = &a
+	if len(a.Model) == 0 {
+		return
+	}
+	err := loadgen.PinProcess(a.Rest)
+	if err == nil {
+		err = loadgen.PinThread(a.Model)
+	}
+	if err != nil {
+		t.config.Affinity = loadgen.Affinity{}
+		t.out.Affinity = &results.Affinity{Why: "no affinity: " + err.Error()}
+	}
+}
+
+// pin keeps a thread of the load where it belongs.
+func (t *trial) pin(worker bool) {
+	cpus := t.config.Affinity.Rest
+	if worker {
+		cpus = t.config.Affinity.Model
+	}
+	_ = loadgen.PinThread(cpus)
 }
 
 // describe records what the runtime made of the model.
@@ -133,7 +163,7 @@ func (t *trial) load(ctx context.Context, s backend.Session, target *boundTarget
 	t.records = records
 	cfg := loadgen.Config{Workers: t.workers(), AtOnce: l.Scenario == "offline", Warmup: t.config.Warmup, Duration: l.Duration,
 		Requests: int64(l.Requests), MinRequests: int64(l.MinRequests), Longest: l.Longest, Timeout: l.Timeout, Batching: t.batching(),
-		Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress,
+		Inputs: int32(target.inputs), Clock: t.clock, LockThreads: true, Edge: t.edge, Tick: t.progress, Pin: t.pin,
 		DrainLimit: 2*l.Window() + 5*time.Second, HangLimit: t.hangLimit(), Abort: func() { _ = s.Terminate() }}
 	if err := t.sample(&cfg, target); err != nil {
 		return err
