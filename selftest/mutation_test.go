@@ -10,10 +10,10 @@ import (
 )
 
 // TestACopyThatMeasuresFromSendFails builds the generator with one line changed, so that a request counts from when it was sent, as most load
-// generators have it, and runs the test of the planted stall on it: the test must fail, and pass unchanged.
+// generators have it, and runs the test of the planted stall on it: the test, which the package's own tests see pass, must fail.
 func TestACopyThatMeasuresFromSendFails(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the generator twice")
+		t.Skip("builds the generator again")
 	}
 	const honest, dishonest = "DueNS: rec.due - r.origin", "DueNS: rec.started - r.origin"
 	dir := t.TempDir()
@@ -48,14 +48,8 @@ func TestACopyThatMeasuresFromSendFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	const stall = "TestPlantedStallShowsInLatencyAndNotInService"
-	test := func(flags ...string) (string, error) {
-		out, err := exec.Command("go", append(append([]string{"test"}, flags...), "-run", "^"+stall+"$", "-v", "../loadgen")...).CombinedOutput()
-		return string(out), err
-	}
-	if out, err := test(); err != nil || !strings.Contains(out, "--- PASS: "+stall) {
-		t.Errorf("unchanged: %v\n%s", err, out)
-	}
-	if out, err := test("-overlay", file); err == nil || !strings.Contains(out, "--- FAIL: "+stall) {
+	out, err := exec.Command("go", "test", "-vet=off", "-overlay", file, "-run", "^"+stall+"$", "-v", "../loadgen").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--- FAIL: "+stall) {
 		t.Errorf("measured from send, and the planted stall's test does not fail: %v\n%s", err, out)
 	}
 }
