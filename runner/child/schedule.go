@@ -22,7 +22,7 @@ func (t *trial) schedule(cfg *loadgen.Config) (err error) {
 		return err
 	}
 	a.Rate, a.Seed = t.config.Rate, t.config.Arrivals
-	if cfg.Schedule, err = a.Schedule(cfg.Warmup, horizon(cfg, a.Rate)); err != nil {
+	if cfg.Schedule, err = a.Schedule(cfg.Warmup, t.horizon(cfg, a.Rate)); err != nil {
 		return err
 	}
 	t.out.Rate = a.Rate
@@ -30,8 +30,12 @@ func (t *trial) schedule(cfg *loadgen.Config) (err error) {
 }
 
 // horizon is how far a schedule must reach: for a window that lasts until it has enough requests, six standard deviations of a Poisson count
-// beyond the mean.
-func horizon(cfg *loadgen.Config, rate float64) time.Duration {
+// beyond the mean. A window that ends with its requests needs no more than twice as many, where the rate is the same all the time.
+func (t *trial) horizon(cfg *loadgen.Config, rate float64) time.Duration {
+	l := t.config.Load
+	if cfg.Requests > 0 && l.Profile == "" && !l.Normalize && !strings.HasPrefix(l.Arrivals, "gamma") {
+		return min(cfg.Duration, time.Duration(float64(2*cfg.Requests+1000)/rate*float64(time.Second)))
+	}
 	n := float64(cfg.MinRequests)
 	enough := time.Duration((n + 6*math.Sqrt(n) + 1) / rate * float64(time.Second))
 	return max(cfg.Duration, min(enough, cfg.Longest))
