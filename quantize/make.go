@@ -112,6 +112,18 @@ func newJob(m *onnx.Model, o Options) (job, error) {
 	return nil, fmt.Errorf("scheme %q is not there", o.Scheme)
 }
 
+// job decides what the scheme will do; that of float16 asks the runtime for types.
+func (q *Request) job(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (job, error) {
+	if q.Options.Scheme != SchemeFP16 {
+		return newJob(m, q.Options)
+	}
+	h, err := newHalf(ctx, be, m, q.Options, dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	return h, nil
+}
+
 // Make quantizes a model. The result is checked, loaded, run on the examples beside the original and compared before it is left at Out; on
 // any error no file is left. Errors say what to do.
 func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
@@ -149,7 +161,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 			return nil, fmt.Errorf("model %s: %w", q.Model, err)
 		}
 	}
-	j, err := newJob(m, q.Options)
+	j, err := q.job(ctx, be, m, dir)
 	if err != nil {
 		return nil, err
 	}

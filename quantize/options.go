@@ -16,7 +16,7 @@ const (
 )
 
 // Schemes lists the schemes there are.
-var Schemes = []string{SchemeInt8Static, SchemeInt8Dynamic, SchemeInt4Weight, SchemeInt8Weight}
+var Schemes = []string{SchemeInt8Static, SchemeInt8Dynamic, SchemeFP16, SchemeInt4Weight, SchemeInt8Weight}
 
 // Options shape a quantized model. DefaultOptions gives what fuses best on the CPU provider.
 type Options struct {
@@ -42,6 +42,8 @@ type Options struct {
 	FloatBias   bool         `json:",omitempty"` // biases stay float, for runtimes that take no int32 bias
 	PairWeights bool         `json:",omitempty"` // weights stay float behind a pair of QuantizeLinear and DequantizeLinear
 	InputsOnly  bool         `json:",omitempty"` // only what operators with weights read is quantized, nothing that they write
+
+	KeepIO bool `json:",omitempty"` // of fp16 alone: inputs and outputs stay float32
 
 	// Of the weight-only schemes alone, whose Symmetric means weights without zero points.
 	Block         int    `json:",omitempty"` // weights that share a scale: a power of two from 16 to 256; 0 for 32

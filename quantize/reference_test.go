@@ -41,6 +41,7 @@ type goldenCase struct {
 	PerChannel         bool `json:"per_channel"`
 	ReduceRange        bool `json:"reduce_range"`
 	Symmetric          bool
+	KeepIO             bool   `json:"keep_io"`
 	Error              string // why the reference stopped
 }
 

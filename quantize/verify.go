@@ -89,7 +89,10 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 		return nil, err
 	}
 	v := &Verification{}
-	if v.Fused, v.Leftover, err = count(optimized); err != nil || t.original == nil {
+	if v.Fused, v.Leftover, err = count(optimized); err == nil && len(v.Fused) == 0 {
+		v.Fused, err = countHalves(ctx, t.be, optimized, dir)
+	}
+	if err != nil || t.original == nil {
 		return v, err
 	}
 	stage("run it beside the original")

@@ -157,12 +157,26 @@ func together(n int, work []func() error) error {
 	return nil
 }
 
+// fitted are feeds of float32 as float16 where a session wants those.
+func fitted(feeds []tensor.Value, inputs []backend.ValueInfo) []tensor.Value {
+	out := slices.Clone(feeds)
+	for i, v := range feeds {
+		if i >= len(inputs) || v.Tensor == nil || v.Tensor.DType != tensor.Float32 || inputs[i].DType != tensor.Float16 {
+			continue
+		}
+		t := &tensor.Tensor{DType: tensor.Float16, Shape: v.Tensor.Shape, Data: make([]byte, len(v.Tensor.Data)/2)}
+		halve(t.Data, floatsIn(v.Tensor.Data))
+		out[i] = tensor.Of(t)
+	}
+	return out
+}
+
 // runAll runs sessions on one example, all at once. The first is the original's.
 func runAll(ctx context.Context, sessions []backend.Session, feeds []tensor.Value) ([][]tensor.Value, error) {
 	outputs, problems := make([][]tensor.Value, len(sessions)), make([]error, len(sessions))
 	var wg sync.WaitGroup
 	for i, s := range sessions {
-		wg.Go(func() { outputs[i], problems[i] = s.Run(ctx, feeds) })
+		wg.Go(func() { outputs[i], problems[i] = s.Run(ctx, fitted(feeds, s.Inputs())) })
 	}
 	wg.Wait()
 	for i, err := range problems {
@@ -215,4 +229,29 @@ func count(path string) (fused map[string]int, leftover []string, err error) {
 		}
 	})
 	return fused, leftover, nil
+}
+
+// countHalves gives the operators of an optimised model that compute on float16, or none where it has none. Casts are not counted.
+func countHalves(ctx context.Context, be backend.Backend, path, dir string) (map[string]int, error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	found := map[string]int{}
+	if !holdsHalves(m) {
+		return found, nil
+	}
+	types := valueTypes(m.Proto.Graph)
+	if values, err := describe(ctx, be, m, dir); err == nil { // not all that the runtime writes does it read again (1.30.0)
+		for name, v := range values {
+			types[name] = v.DType
+		}
+	}
+	for _, n := range m.Proto.Graph.Node {
+		if n.OpType != "Cast" && slices.ContainsFunc(slices.Concat(n.Input, n.Output), func(name string) bool { return types[name] == tensor.Float16 }) {
+			found[n.OpType]++
+		}
+	}
+	return found, nil
 }

@@ -37,6 +37,8 @@ func newQuantizeCmd(a *app) *cobra.Command {
 		Example: `  assay quantize model.onnx -o model-int8.onnx --calibration calib.npz
   assay quantize model.onnx -o model-int8.onnx --calibration calib.npz --method auto --keep-float 2 --json
   assay quantize model.onnx --calibration calib.npz --sensitivity
+  assay quantize model.onnx -o model-dynamic.onnx --scheme int8-dynamic --reduce-range
+  assay quantize model.onnx -o model-fp16.onnx --scheme fp16 --keep-io
   assay quantize model.onnx -o model-int8.onnx --ranges ranges.json --exclude '^/head'`,
 		Args: exactlyOne("an ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,7 +69,8 @@ func newQuantizeCmd(a *app) *cobra.Command {
 
 func longQuantize() string {
 	text := `Makes a variant with fewer bits. int8-static, the default, is in QDQ form: int8 weights by channel, uint8 activations with ranges from
-calibration data, int32 biases. The weight-only schemes need no data. The result is checked, run beside the original, and only then left at
+calibration data, int32 biases. The other schemes need no data: int8-dynamic quantizes activations while the model runs (MatMul, Gemm, LSTM,
+Attention), int4-weight and int8-weight store weights in blocks, fp16 halves everything, for GPUs. The result is checked, run beside the original, and only then left at
 OUT. What stays float is named with its reason. Quantized is not always faster: measure it with ` + "`assay bench`" + `.
 
 Targets set what is not given by a flag:

@@ -19,7 +19,7 @@ import (
 type optionFlags struct {
 	scheme, method, activation, weightType, include, exclude, prepare, overrides, target, weightMethod, form string
 	opTypes                                                                                                  []string
-	perChannel, reduceRange, symmetric                                                                       bool
+	perChannel, reduceRange, symmetric, keepIO                                                               bool
 	percentile                                                                                               float64
 	block, accuracyLevel, keepFloat                                                                          int
 	changed                                                                                                  func(flag string) bool
@@ -45,6 +45,7 @@ func (o *optionFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.weightMethod, "weight-method", quantize.WeightNearest, "how blocks of weights get their scales: "+strings.Join(quantize.WeightMethods, ", "))
 	f.IntVar(&o.accuracyLevel, "accuracy-level", 0, "of weight-only products: 0 computes in float, 4 with 8-bit activations")
 	f.StringVar(&o.form, "form", quantize.FormNBits, "of weight-only models: nbits (operators of the runtime) or qdq (blocked DequantizeLinear, opset 21)")
+	f.BoolVar(&o.keepIO, "keep-io", false, "of fp16: inputs and outputs stay float32")
 	f.StringVar(&o.prepare, "prepare", "auto", "auto folds constants and BatchNormalization first, never takes the graph as it is")
 	o.changed = f.Changed
 }
@@ -54,9 +55,12 @@ var flagSchemes = map[string][]string{
 	"method":         staticScheme,
 	"percentile":     staticScheme,
 	"activation":     staticScheme,
-	"weight-type":    staticScheme,
-	"per-channel":    staticScheme,
-	"reduce-range":   staticScheme,
+	"weight-type":    byteSchemes,
+	"per-channel":    byteSchemes,
+	"reduce-range":   byteSchemes,
+	"keep-io":        {quantize.SchemeFP16},
+	"keep-float":     rankedSchemes,
+	"sensitivity":    rankedSchemes,
 	"target":         staticScheme,
 	"overrides":      staticScheme,
 	"ranges":         staticScheme,
@@ -70,6 +74,8 @@ var flagSchemes = map[string][]string{
 
 var (
 	staticScheme  = []string{quantize.SchemeInt8Static}
+	byteSchemes   = []string{quantize.SchemeInt8Static, quantize.SchemeInt8Dynamic}
+	rankedSchemes = []string{quantize.SchemeInt8Static, quantize.SchemeInt8Dynamic, quantize.SchemeInt4Weight, quantize.SchemeInt8Weight}
 	weightSchemes = []string{quantize.SchemeInt4Weight, quantize.SchemeInt8Weight}
 )
 
@@ -121,6 +127,10 @@ func (o *optionFlags) narrow(out *quantize.Options) {
 	case slices.Contains(weightSchemes, o.scheme):
 		out.Block, out.WeightMethod, out.AccuracyLevel, out.Form = o.block, o.weightMethod, o.accuracyLevel, o.form
 		out.Activation, out.Weight = 0, 0
+	case o.scheme == quantize.SchemeInt8Dynamic:
+		out.Activation = 0 // uint8, always
+	case o.scheme == quantize.SchemeFP16:
+		out.KeepIO, out.PerChannel, out.Activation, out.Weight = o.keepIO, false, 0, 0
 	}
 }
 

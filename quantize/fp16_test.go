@@ -1,0 +1,234 @@
+//go:build cgo && linux
+
+package quantize
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/onnx"
+	"assay/onnx/onnxpb"
+	"assay/tensor"
+)
+
+func float16Options(change func(*Options)) func(*Request) {
+	return func(q *Request) {
+		q.Options = Options{Scheme: SchemeFP16}
+		if change != nil {
+			change(&q.Options)
+		}
+	}
+}
+
+func graphAttribute(name string, g *onnxpb.GraphProto) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_GRAPH, G: g}
+}
+
+// inner is a graph for a node, of a network's nodes and weights. Its outputs are of float32 but for those whose names begin with `is`.
+func (n *network) inner(name string, inputs, outputs []string) *onnxpb.GraphProto {
+	g := n.model.Graph
+	g.Name = name
+	info := func(v string) *onnxpb.ValueInfoProto {
+		i := &onnxpb.ValueInfoProto{Name: v, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(tensor.Float32)}}}}
+		switch {
+		case strings.HasPrefix(v, "is"):
+			i.Type.GetTensorType().ElemType, i.Type.GetTensorType().Shape = int32(tensor.Bool), &onnxpb.TensorShapeProto{}
+		case strings.HasPrefix(v, "count"):
+			i.Type.GetTensorType().ElemType, i.Type.GetTensorType().Shape = int32(tensor.Int64), &onnxpb.TensorShapeProto{}
+		}
+		return i
+	}
+	for _, v := range inputs {
+		g.Input = append(g.Input, info(v))
+	}
+	for _, v := range outputs {
+		g.Output = append(g.Output, info(v))
+	}
+	return g
+}
+
+// controlled has branches that name a weight alike, read around themselves, and hold a node that stays float32; a loop that carries a float; a
+// scan; and branches within a branch.
+func controlled() *network {
+	yes := &onnxpb.TensorProto{Name: "yes", DataType: int32(tensor.Bool), RawData: []byte{1}}
+	no := &onnxpb.TensorProto{Name: "no", DataType: int32(tensor.Bool), RawData: []byte{0}}
+	then := func() *onnxpb.GraphProto {
+		return newNetwork(17).weight("same", 8).node("Add h same > a").node("Max a outer > m").node("Mul m h > then_out").inner("then", nil, []string{"then_out"})
+	}
+	deep := newNetwork(17).node("Sub h outer > d").node("CumSum d axis > deep_out").inner("deep", nil, []string{"deep_out"})
+	shallow := newNetwork(17).node("Identity h > shallow_out").inner("shallow", nil, []string{"shallow_out"})
+	other := func() *onnxpb.GraphProto {
+		return newNetwork(17).weight("same", 8).node("If yes > f", graphAttribute("then_branch", deep), graphAttribute("else_branch", shallow)).
+			node("Add f same > else_out").inner("else", nil, []string{"else_out"})
+	}
+	body := newNetwork(17).node("Add carried outer > more").node("Min more limit > next").node("Identity is_in > is_out").
+		inner("body", []string{"count", "is_in", "carried"}, []string{"is_out", "next", "more"})
+	scan := newNetwork(17).node("Add state row > sum").node("Identity sum > each").inner("scan", []string{"state", "row"}, []string{"sum", "each"})
+	n := newNetwork(17).input("x", 4, 8).weight("w", 8, 8).weight("outer", 8).weight("limit", 1).whole("trips", 3).scalar("axis", 0).
+		constant("zero", make([]float32, 8), 8).
+		node("MatMul x w > h").
+		node("If yes > branched", graphAttribute("then_branch", then()), graphAttribute("else_branch", other())).
+		node("If no > otherwise", graphAttribute("then_branch", then()), graphAttribute("else_branch", other())).
+		node("Loop trips yes h > last all", graphAttribute("body", body)).
+		node("Scan zero h > total rows", graphAttribute("body", scan), intAttribute("num_scan_inputs", 1)).
+		node("Add branched otherwise > s").node("Add s last > y").
+		output("y", 4, 8).output("all", 3, 4, 8).output("total", 8).output("rows", 4, 8)
+	n.model.Graph.Initializer = append(n.model.Graph.Initializer, yes, no)
+	return n
+}
+
+// All graphs of a model are converted, by themselves or by the runtime's folding first, and the runtime takes the result at every level.
+func TestFloat16InGraphsWithinNodes(t *testing.T) {
+	for _, prepare := range []bool{false, true} {
+		for _, keep := range []bool{false, true} {
+			var out string
+			faithful(t, controlled(), 50, func(q *Request) {
+				float16Options(func(o *Options) { o.Prepare, o.KeepIO = prepare, keep })(q)
+				out = q.Out
+			})
+			loadsEverywhere(t, out)
+			m, err := onnx.Open(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			want := tensor.Float16
+			if keep {
+				want = tensor.Float32
+			}
+			for _, v := range slices.Concat(m.Proto.Graph.Input, m.Proto.Graph.Output) {
+				if got := tensor.DType(v.GetType().GetTensorType().ElemType); got != want {
+					t.Errorf("%s is %s, want %s", v.Name, got, want)
+				}
+			}
+			single := 0
+			m.EachTensor(func(w *onnxpb.TensorProto) {
+				if tensor.DType(w.DataType) == tensor.Float32 {
+					single++
+				}
+			})
+			if single > 1 { // what only Min reads
+				t.Errorf("%d weights are float32", single)
+			}
+		}
+	}
+}
+
+// What says itself what it makes, slots that stay float32, and values that leave a graph as they entered it.
+func TestFloat16Types(t *testing.T) {
+	n := newNetwork(17).input("x", 2, 3, 4, 4).weight("kept", 3).weight("scale", 4).weight("both", 4).constant("scales", []float32{1, 1, 2, 2}, 4).whole("dims", 2, 4).
+		scalar("one", 1).
+		node("ConstantOfShape dims > zeros").node("Constant > half", floatAttribute("value_float", 0.5)).
+		node("Constant > halves", &onnxpb.AttributeProto{Name: "value_floats", Type: onnxpb.AttributeProto_FLOATS, Floats: []float32{1, 2, 3, 4}}).
+		node("Shape x > shape").node("Cast shape > sized", intAttribute("to", 1)).node("Cast x > again", intAttribute("to", 1)).
+		node("EyeLike zeros > eye", intAttribute("dtype", 1)).node("HannWindow size > window").scalar("size", 4).
+		node("Resize again none scales > large").node("LayerNormalization x scale both > normal mean deviation").
+		node("Add normal sized > a").node("Mul a half > b").node("Add b halves > c").node("Max c both > d").node("MatMul zeros eyed > e").node("Reshape eye square > eyed").
+		whole("square", 4, 2).node("Add d window > f").node("ReduceSum large > total", intAttribute("keepdims", 0)).node("Sub f total > g").node("Sub g mean > h").
+		node("RandomNormal > noise", ints("shape", 2)).node("Cast h > wide", intAttribute("to", 11)).node("Identity x > same").
+		output("h", 2, 3, 4, 4).output("kept", 3).output("e", 2, 2).output("x", 2, 3, 4, 4).output("mean", 2, 3, 4, 1).output("same", 2, 3, 4, 4)
+	n.model.Graph.Node[8].Input[1] = ""
+	nodes := n.model.Graph.Node
+	at := slices.IndexFunc(nodes, func(n *onnxpb.NodeProto) bool { return n.OpType == "MatMul" })
+	nodes[at], nodes[at+1] = nodes[at+1], nodes[at]
+	for _, keep := range []bool{false, true} {
+		var out string
+		_, ops := faithful(t, n, 45, func(q *Request) {
+			float16Options(func(o *Options) { o.KeepIO = keep })(q)
+			out = q.Out
+		})
+		loadsEverywhere(t, out)
+		if keep != (ops["Cast"] > 8) {
+			t.Logf("keep %v: operators %v", keep, ops)
+		}
+	}
+}
+
+func TestFloat16LeavesWhatItIsTold(t *testing.T) {
+	plain := func() *network {
+		return newNetwork(17).input("x", 2, 8).weight("w", 8, 8).weight("v", 8, 8).whole("k", 3).node("MatMul x w > a").node("MatMul a v > b").node("Relu b > r").
+			node("TopK r k > y i").node("Shape y > s").output("y", 2, 3).output("s", 2)
+	}
+	for name, c := range map[string]struct {
+		change func(*Options)
+		single []string // nodes that stay float32
+		why    string
+	}{
+		"default":      {nil, []string{"TopK_y i"}, "too coarse"},
+		"excluded":     {func(o *Options) { o.Exclude = "_a$" }, []string{"MatMul_a", "TopK_y i"}, "--exclude"},
+		"included":     {func(o *Options) { o.Include = "MatMul" }, []string{"Relu_r", "TopK_y i"}, "--include"},
+		"types":        {func(o *Options) { o.OpTypes = []string{"MatMul", "TopK"} }, []string{"Relu_r"}, "not among those asked for"},
+		"every type":   {func(o *Options) { o.OpTypes = []string{AllTypes} }, []string{"TopK_y i"}, "too coarse"},
+		"kept outside": {func(o *Options) { o.KeepIO, o.Exclude = true, "Relu" }, []string{"Relu_r", "TopK_y i"}, "--exclude"},
+	} {
+		n := plain()
+		n.model.Graph.Output[1].Type.GetTensorType().ElemType = int32(tensor.Int64)
+		var out string
+		res, _ := faithful(t, n, 45, func(q *Request) {
+			float16Options(c.change)(q)
+			out = q.Out
+		})
+		var single, whys []string
+		for _, left := range res.Nodes.LeftFloat {
+			if left.Node != "Shape_s" {
+				single, whys = append(single, left.Node), append(whys, left.Why)
+			}
+		}
+		if !slices.Equal(single, c.single) || !has(whys, c.why) {
+			t.Errorf("%s: %v stay float32 because %q, want %v because %q", name, single, whys, c.single, c.why)
+		}
+		if !has(res.Warnings, "on the CPU") {
+			t.Errorf("%s: nothing says what the CPU gains: %q", name, res.Warnings)
+		}
+		loadsEverywhere(t, out)
+	}
+}
+
+func TestFloat16Refusals(t *testing.T) {
+	plain := func() *network {
+		return newNetwork(17).input("x", 2, 8).weight("w", 8, 8).node("MatMul x w > y").output("y", 2, 8)
+	}
+	halves := newNetwork(17).input("x", 2, 8).node("Cast x > h", intAttribute("to", 10)).node("MatMul h w > m").node("Cast m > y", intAttribute("to", 1)).output("y", 2, 8)
+	halves.model.Graph.Initializer = append(halves.model.Graph.Initializer, &onnxpb.TensorProto{Name: "w", DataType: int32(tensor.Float16), Dims: []int64{8, 8}, RawData: make([]byte, 128)})
+	large := newNetwork(17).input("x", 2, 8).constant("big", []float32{6e4}, 1).node("Add x big > a").node("Mul a big > y").output("y", 2, 8)
+	for name, c := range map[string]struct {
+		model  *network
+		change func(*Options)
+		want   string
+	}{
+		"in halves already": {halves, nil, "128 bytes of its weights are in half precision already"},
+		"overflow":          {large, func(o *Options) { o.Prepare = false }, "NaN or infinite that are finite in the original's"},
+		"unknown type":      {plain(), func(o *Options) { o.OpTypes = []string{"Matmul"} }, "the prepared graph has no Matmul"},
+		"everything stays":  {plain(), func(o *Options) { o.Exclude = "." }, "matched by --exclude"},
+		"nothing matches":   {plain(), func(o *Options) { o.Include = "nowhere" }, "matches no node"},
+		"ranking":           {plain(), func(o *Options) { o.KeepFloat = 1 }, "fp16 changes whole graphs"},
+	} {
+		_, out, err := static(t, c.model.save(t), float16Options(c.change))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: a file was left", name)
+		}
+	}
+}
+
+// The runtime crashes at its highest level on a transposed product whose rank it does not know, unless the model says it.
+func TestFloat16SaysRanksOfTransposedProducts(t *testing.T) {
+	n := newNetwork(13).input("x", 2, 3, 16).constant("half", []float32{0.5}).
+		node("Mul x half > z").node("Shape x > dims").node("NonZero dims > some").node("Shape some > few"). // of a size that is not known
+		node("ConstantOfShape few > ones", &onnxpb.AttributeProto{Name: "value", Type: onnxpb.AttributeProto_TENSOR,
+			T: &onnxpb.TensorProto{DataType: int32(tensor.Int64), Dims: []int64{1}, Int64Data: []int64{1}}}).
+		node("Compress dims yes > shape", intAttribute("axis", 0)).
+		node("Reshape x shape > r").node("Transpose r > t", ints("perm", 1, 0, 2)).node("Reshape x shape > q").node("Transpose q > u", ints("perm", 1, 2, 0)).
+		node("MatMul t u > y")
+	n.model.Graph.Initializer = append(n.model.Graph.Initializer, &onnxpb.TensorProto{Name: "yes", DataType: int32(tensor.Bool), Dims: []int64{3}, RawData: []byte{1, 1, 1}})
+	n.model.Graph.Output = []*onnxpb.ValueInfoProto{{Name: "z", Type: typeFloat()}, {Name: "y", Type: typeFloat()}}
+	faithful(t, n, 60, float16Options(nil))
+}
+
+func typeFloat() *onnxpb.TypeProto {
+	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(tensor.Float32)}}}
+}
