@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,15 +36,60 @@ func Key(lineage map[string]string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Cached makes the variant that q describes in the cache folder, or finds it there: q.Out is set by its key.
-func Cached(ctx context.Context, be backend.Backend, q Request, cache string) (path string, hit bool, err error) {
-	path = filepath.Join(cache, Key(q.Lineage)+".onnx")
-	if _, err := os.Stat(path); err == nil {
-		return path, true, nil
+// Cached makes the variant that q describes in the cache folder, or finds it there: q.Out is set by its key. warnings are those of when it was
+// made. They depend on whether this processor's 8-bit products saturate, so a cache that another processor filled is made anew.
+func Cached(ctx context.Context, be backend.Backend, q Request, cache string) (path string, warnings []string, hit bool, err error) {
+	q.Out = filepath.Join(cache, Key(q.Lineage)+".onnx")
+	if warnings, hit = cachedWarnings(q.Out); hit {
+		return q.Out, warnings, true, nil
 	}
-	q.Out = path
-	if _, err := Make(ctx, be, q); err != nil {
-		return "", false, fmt.Errorf("quantize %s: %w", q.Model, err)
+	res, err := Make(ctx, be, q)
+	if err != nil {
+		return "", nil, false, fmt.Errorf("quantize %s: %w", q.Model, err)
 	}
-	return path, false, nil
+	text, err := json.Marshal(cachedVerdict{Saturates: saturates, Warnings: res.Warnings})
+	if err == nil {
+		err = replaceFile(q.Out+warningsSuffix, text)
+	}
+	if err != nil {
+		return "", nil, false, fmt.Errorf("keep the warnings of %s: %w", q.Out, err)
+	}
+	return q.Out, res.Warnings, false, nil
+}
+
+// warningsSuffix ends the name of the file beside a cached variant.
+const warningsSuffix = ".warnings.json"
+
+// cachedVerdict is what trying a variant showed against it, and whether products saturated then.
+type cachedVerdict struct {
+	Saturates bool     `json:"saturates"`
+	Warnings  []string `json:"warnings"`
+}
+
+// cachedWarnings finds a whole variant in the cache that was tried on a processor like this one.
+func cachedWarnings(path string) (warnings []string, ok bool) {
+	text, err := os.ReadFile(path + warningsSuffix)
+	if err != nil {
+		return nil, false
+	}
+	var v cachedVerdict
+	if json.Unmarshal(text, &v) != nil || v.Saturates != saturates {
+		return nil, false
+	}
+	_, err = os.Stat(path)
+	return v.Warnings, err == nil
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "warnings-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }

@@ -477,16 +477,16 @@ func TestCacheTellsRequestsApart(t *testing.T) {
 	request := func(o Options) Request {
 		return Request{Model: model, Options: o, Examples: normal(4), Lineage: Lineage("s", "c", o, "t")}
 	}
-	first, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache)
+	first, warnings, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache)
 	if err != nil || hit {
 		t.Fatalf("%v %v", hit, err)
 	}
-	if again, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache); err != nil || !hit || again != first {
+	if again, kept, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache); err != nil || !hit || again != first || !slices.Equal(kept, warnings) {
 		t.Errorf("the second time: %s %v %v", again, hit, err)
 	}
 	o := DefaultOptions()
 	o.PerChannel = false
-	if other, hit, err := Cached(t.Context(), loaded(t), request(o), cache); err != nil || hit || other == first {
+	if other, _, hit, err := Cached(t.Context(), loaded(t), request(o), cache); err != nil || hit || other == first {
 		t.Errorf("another option: %s %v %v", other, hit, err)
 	}
 }

@@ -33,7 +33,7 @@ type Run struct {
 	Pilots      []Pilot         `json:"pilots,omitempty"`
 	// Nodes tells for each variant and provider ("VARIANT PROVIDER OPTIONS") where nodes run, as found before the first trial.
 	Nodes map[string]*Nodes `json:"nodes,omitempty"`
-	// Findings tells by variant what the outputs of its first run showed against it.
+	// Findings tells by variant what its quantization and the outputs of its first run showed against it.
 	Findings map[string][]string `json:"findings,omitempty"`
 }
 

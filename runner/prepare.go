@@ -115,7 +115,20 @@ func (r *run) build(ctx context.Context, v, from *results.Variant) error {
 		return fmt.Errorf("variant %s: %w", v.Name, err)
 	}
 	v.Model, v.Lineage = e.Built.Path, e.Built.Lineage
+	for _, w := range e.Built.Warnings {
+		r.find(v.Name, "quantization: "+w)
+	}
 	return r.identify(v)
+}
+
+// find notes what speaks against a variant, once: it may be looked at on several providers, and again in a run that is resumed.
+func (r *run) find(variant, text string) {
+	if r.Run.Findings == nil {
+		r.Run.Findings = map[string][]string{}
+	}
+	if !slices.Contains(r.Run.Findings[variant], text) {
+		r.Run.Findings[variant] = append(r.Run.Findings[variant], text)
+	}
 }
 
 func (r *run) dataset(name string) *results.Dataset {
@@ -148,7 +161,7 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 	}
 	var runtime results.Runtime
 	var problems []error
-	r.Run.Nodes, r.Run.Findings = map[string]*results.Nodes{}, map[string][]string{}
+	r.Run.Nodes = map[string]*results.Nodes{}
 	for _, k := range keys {
 		r.Observer.Note(fmt.Sprintf("looking at %s on %s", k.variant, k.provider))
 		c := r.assignment(child.KindProbe, arms[k])
@@ -167,8 +180,8 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 		}
 		r.spec.Input.Described = e.Probe.Made
 		r.Run.Nodes[nodesKey(arms[k])] = e.Probe.Nodes
-		if f := e.Probe.Findings; len(f) > 0 {
-			r.Run.Findings[k.variant] = f
+		for _, f := range e.Probe.Findings {
+			r.find(k.variant, f)
 		}
 	}
 	if err := errors.Join(problems...); err != nil {

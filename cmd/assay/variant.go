@@ -42,7 +42,7 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	q.Lineage = quantize.Lineage(sha, calibration, options, version())
 	defer verifyWith(&q, runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, examples).Close()
 	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
-	path, cached, err := quantize.Cached(ctx, b, q, c.Cache)
+	path, warnings, cached, err := quantize.Cached(ctx, b, q, c.Cache)
 	if err != nil {
 		return child.Built{}, err
 	}
@@ -50,7 +50,7 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	for key, value := range q.Lineage {
 		lineage[key] = value
 	}
-	return child.Built{Path: path, Lineage: lineage, Cached: cached}, nil
+	return child.Built{Path: path, Lineage: lineage, Cached: cached, Warnings: warnings}, nil
 }
 
 // takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. Without

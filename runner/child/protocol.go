@@ -94,6 +94,8 @@ type Built struct {
 	Path    string         `json:"path"`
 	Lineage map[string]any `json:"lineage,omitempty"`
 	Cached  bool           `json:"cached"`
+	// Warnings are what trying it on this machine showed against it.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // reporter writes events; it is safe for concurrent use.
