@@ -180,7 +180,7 @@ func TestHost(t *testing.T) {
 func TestOthersCountWhereTheProcessMayRun(t *testing.T) {
 	at := func(busy int) map[string]float64 {
 		dir := fixture(t, map[string]string{
-			"proc/stat": fmt.Sprintf("cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 %d 0 0 100 0 0 0 0 0 0\ncpu1 999 0 0 0 0 0 0 0 0 0\ncpu2 0 0 0 50 50 0 0 10 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n", busy),
+			"proc/stat":      fmt.Sprintf("cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 %d 0 0 100 0 0 0 0 0 0\ncpu1 999 0 0 0 0 0 0 0 0 0\ncpu2 0 0 0 50 50 0 0 10 0 0\ncpu3 0 0 0 0 0 0 0 0 0 0\nintr 1\n", busy),
 			"proc/42/status": "Name:\tx\nCpus_allowed:\td\nCpus_allowed_list:\t0,2-3\nMems_allowed:\t1\n",
 			"proc/42/stat":   "42 (x) S 1 1 1 0 -1 0 0 0 0 0 100 0 0 0 20 0 1 0 1 1 1\n",
 		})

@@ -13,7 +13,7 @@ func TestNonFinite(t *testing.T) {
 		doubles.Data = binary.LittleEndian.AppendUint64(doubles.Data, math.Float64bits(v))
 		singles.Data = binary.LittleEndian.AppendUint32(singles.Data, math.Float32bits(float32(math.Mod(v, 1e30))))
 	}
-	halves := &Tensor{DType: Float16, Data: []byte{0xff, 0x7b, 0x00, 0x7c, 0x00, 0xfc, 0x01, 0x7e}}   // 65504, inf, -inf, NaN
+	halves := &Tensor{DType: Float16, Data: []byte{0xff, 0x7b, 0x00, 0x7c, 0x00, 0xfc, 0x01, 0x7e}}  // 65504, inf, -inf, NaN
 	brains := &Tensor{DType: BFloat16, Data: []byte{0x7f, 0x7f, 0x80, 0x7f, 0xc0, 0x7f, 0x80, 0x3f}} // greatest, inf, NaN, 1
 	for _, c := range []struct {
 		t             *Tensor

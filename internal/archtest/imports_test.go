@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"backend/ort":         {"backend", "onnx", "tensor"}, // onnx tells which symbols a model has, and what its nodes are called
 	"backend/ort/install": {},
 	"plan":                {"results", "results/stats"},
-	"capacity":            {"loadgen", "results", "results/stats"}, // loadgen for its arrivals: the replay needs those of the load
+	"capacity":            {"loadgen", "results", "results/stats"},    // loadgen for its arrivals: the replay needs those of the load
 	"quantize":            {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
 	"dataset":             {"backend", "onnx", "results", "results/quality", "tensor"},
 	"check":               {"backend", "tensor"},
