@@ -177,9 +177,7 @@ func (a *analyzer) judgeRun() {
 	slices.Sort(codes)
 	for _, code := range codes {
 		text := texts[code][0]
-		if n := len(texts[code]); n > 1 && steadyCode(code) {
-			text = strings.Join(texts[code], "; ")
-		} else if n > 1 {
+		if n := len(texts[code]); n > 1 {
 			text = fmt.Sprintf("%d trials of %d, the first %s", n, len(a.trials), text)
 		}
 		a.report.Reasons = append(a.report.Reasons, code+": "+text)

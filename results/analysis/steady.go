@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -62,7 +63,8 @@ func (d *armData) swing() float64 {
 	return swing
 }
 
-// doubt makes a gate inconclusive whose bound lies within what the level of an arm without a steady state covers.
+// doubt says beside a gate's verdict that its bound lies within what the level of an arm without a steady state covers. The printed interval
+// decides all the same: trials that differ widen it.
 func (j *judgement) doubt(r *results.GateResult) {
 	swing := j.arms[j.arm.Name].swing()
 	if swing == 1 || !timed(j.gate.Metric) || r.Low == nil || r.High == nil || r.Verdict != results.GatePass && r.Verdict != results.GateFail {
@@ -71,8 +73,8 @@ func (j *judgement) doubt(r *results.GateResult) {
 	if j.side != "loss_at_most" && stats.Judge(*r.Low/swing, *r.High*swing, j.bound.Value, j.side == "at_most") == r.Verdict {
 		return
 	}
-	r.Verdict = results.GateInconclusive
-	r.Why = fmt.Sprintf("the arm has no steady state (%s): its level changes by up to %.3g times within a trial, and the bound lies within that; %s", j.arms[j.arm.Name].drifts(), swing, r.Why)
+	r.Why += fmt.Sprintf("; but the arm has no steady state (%s): its level changes by up to %.3g times within a trial, and the bound lies within that",
+		j.arms[j.arm.Name].drifts(), swing)
 }
 
 // timed reports whether a metric depends on how fast requests are.
@@ -106,6 +108,7 @@ var driftAdvice = map[string]string{
 
 // judgeSteadiness adds a reason for every class of trials in which an arm has no steady state.
 func (a *analyzer) judgeSteadiness(raise func(string), say func(code, text string)) {
+	arms, first := map[string]int{}, map[string]string{}
 	for i := range a.spec.Arms {
 		name := a.spec.Arms[i].Name
 		d := a.arms[name]
@@ -116,12 +119,16 @@ func (a *analyzer) judgeSteadiness(raise func(string), say func(code, text strin
 		raise("suspect")
 		_, others := d.steadiness()
 		for _, class := range others {
-			say("load."+class, fmt.Sprintf("%s: %s: %s", name, text, driftAdvice[class]))
+			if arms[class]++; arms[class] == 1 {
+				first[class] = name + ": " + text
+			}
 		}
 	}
-}
-
-// steadyCode reports whether a reason is one of these, which count arms and not trials.
-func steadyCode(code string) bool {
-	return driftAdvice[strings.TrimPrefix(code, "load.")] != ""
+	for _, class := range slices.Sorted(maps.Keys(arms)) {
+		text := first[class]
+		if n := arms[class]; n > 1 {
+			text = fmt.Sprintf("%d arms, the first %s", n, text)
+		}
+		say("load."+class, text+": "+driftAdvice[class])
+	}
 }

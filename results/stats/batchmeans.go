@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // batches is into how many parts BatchMeans cuts a run.
 const batches = 32
@@ -8,6 +11,9 @@ const batches = 32
 // memories is how many integrated autocorrelation times a run must hold for its batch means to be near independent: 28 a batch. For M/M/1
 // at a load of 0.5, 0.8 and 0.9 that is 9,000, 74,000 and 330,000 requests.
 const memories = 900
+
+// fewestRuns is from how many runs their own spread tells how far to trust them: each is then one batch, and must be as long as one.
+const fewestRuns = 5
 
 // QueuedVerdict judges a latency percentile of requests that wait for one another.
 type QueuedVerdict struct {
@@ -40,11 +46,13 @@ func BatchMeans(latencies []float64, percentile, target float64) QueuedVerdict {
 }
 
 // BatchMeansOfTrials is BatchMeans of several runs of the same load, each in batches of its own. Where the runs differ by more than their batches
-// let expect, their own spread is taken.
+// let expect, their own spread is taken. Five runs and more that are too short together, but each as long as a batch must be, are judged as
+// batches: by their spread alone, with their number of degrees of freedom.
 func BatchMeansOfTrials(trials [][]float64, percentile, target float64) QueuedVerdict {
 	q := 1 - percentile
 	v := QueuedVerdict{Allowed: q, Verdict: VerdictInconclusive, Upper: 1, Memory: 1}
 	var shares, runs []float64
+	shortest, remembered := math.MaxInt, 0.0
 	for _, latencies := range trials {
 		v.N += len(latencies)
 		if len(latencies) < 2*batches {
@@ -54,18 +62,22 @@ func BatchMeansOfTrials(trials [][]float64, percentile, target float64) QueuedVe
 		mean, _ := meanSD(own[:])
 		shares, runs = append(shares, own[:]...), append(runs, mean)
 		v.Lag1 += lag1(latencies) / float64(len(trials))
-		v.Memory = max(v.Memory, memory(capped(latencies)))
+		remembered += memory(capped(latencies))
+		shortest = min(shortest, len(latencies))
 	}
 	if len(shares) == 0 {
 		v.Why = "fewer than 64 requests in a trial"
 		return v
 	}
+	v.Memory = remembered / float64(len(runs))
 	n := float64(v.N)
+	long := n >= memories*v.Memory
+	asBatches := !long && len(runs) >= fewestRuns && float64(shortest) >= memories/batches*v.Memory
 	mean, sd := meanSD(shares)
 	between, degrees := sd*sd/float64(len(shares)), float64(len(shares)-1)
 	if k := float64(len(runs)); k > 1 {
-		if _, spread := meanSD(runs); spread*spread/k > between {
-			between, degrees = spread*spread/k, k-1
+		if _, spread := meanSD(runs); asBatches || spread*spread/k > between {
+			between, degrees = max(between, spread*spread/k), k-1
 		}
 	}
 	v.Over = mean
@@ -73,14 +85,16 @@ func BatchMeansOfTrials(trials [][]float64, percentile, target float64) QueuedVe
 	variance := max(between*q/max(mean, 1/n), independent)
 	half := StudentT(0.99, degrees) * math.Sqrt(variance)
 	v.Upper, v.Lower = min(1, mean+half), max(0, mean-half)
-	v.Effective = min(n, n*independent/variance)
+	if v.Effective = min(n, n*independent/variance); mean == 0 { // nothing above the target shows how such requests come together
+		v.Effective = n / v.Memory
+	}
 	switch {
 	case v.Lower > q:
 		v.Verdict, v.Why = VerdictFail, "more requests are above the target than the percentile allows"
 	case v.Upper >= q:
 		v.Why = "the run cannot tell: the bounds of the share above the target contain what is allowed"
-	case n < memories*v.Memory:
-		v.Why = "the run is too short for how long a queue here remembers; make it longer"
+	case !long && !asBatches:
+		v.Why = fmt.Sprintf("the run is too short for how long a queue here remembers: make it %.2g times as long", memories*v.Memory/n)
 	default:
 		v.Verdict, v.Why = VerdictPass, "fewer requests are above the target than the percentile allows"
 	}

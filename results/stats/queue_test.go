@@ -177,6 +177,36 @@ func TestBatchMeansUnderQueueing(t *testing.T) {
 	}
 }
 
+// TestTrialsAreBatches: five trials that are too short together are judged by their own spread, where each is as long as a batch: as good as
+// never wrong at the boundary, and able to pass. Trials that hold less than a batch stay inconclusive.
+func TestTrialsAreBatches(t *testing.T) {
+	const trials, n, rho = 5, 1500, 0.5
+	p99 := math.Log(100) / (1 - rho)
+	verdicts := func(target float64, verdict string) float64 {
+		return share(400, 7, func(rng *rand.Rand) bool {
+			var all [][]float64
+			for range trials {
+				all = append(all, stationary(rng, rho, n))
+			}
+			return BatchMeansOfTrials(all, 0.99, target).Verdict == verdict
+		})
+	}
+	if got := verdicts(p99, VerdictPass); got > 0.03 {
+		t.Errorf("false acceptance %.1f %%, want at most 3", 100*got)
+	}
+	if got := verdicts(3*p99, VerdictPass); got < 0.8 {
+		t.Errorf("only %.0f %% pass at 3 times the true p99", 100*got)
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	var short [][]float64
+	for range trials {
+		short = append(short, stationary(rng, 0.9, n))
+	}
+	if v := BatchMeansOfTrials(short, 0.99, 1e6); v.Verdict != VerdictInconclusive || v.Effective > 500 {
+		t.Errorf("%+v of trials that hold a few memories", v)
+	}
+}
+
 func TestBatchMeansOfShortRunsAreInconclusive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	v := BatchMeans(stationary(rng, 0.9, 20_000), 0.99, 10*math.Log(100)/(1-0.9))
