@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"sync"
 
 	"assay/results"
 	"assay/results/stats"
@@ -120,9 +121,11 @@ func (a *analyzer) readSamples(t *trialData) error {
 		return nil
 	}
 	t.classify()
-	slices.Sort(t.latency)
-	slices.Sort(t.service)
-	slices.Sort(t.wait)
+	var sorting sync.WaitGroup
+	for _, values := range [][]float64{t.latency, t.service, t.wait} {
+		sorting.Go(func() { slices.Sort(values) })
+	}
+	sorting.Wait()
 	return err
 }
 
