@@ -25,7 +25,8 @@ func TestEveryPathIsTimed(t *testing.T) {
 		t.Fatalf("%d results", len(results))
 	}
 	for _, r := range results {
-		if !(r.minimum > 0) || r.median < r.minimum || r.allocations != 0 {
+		// What the Go runtime allocates for itself meanwhile is counted too, some thousandths a request; a path that allocates does so each time.
+		if !(r.minimum > 0) || r.median < r.minimum || r.allocations > 0.1 {
 			t.Errorf("%+v", r)
 		}
 	}
