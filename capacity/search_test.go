@@ -263,14 +263,14 @@ func TestBandOfAModelThatDependsOnTheLoad(t *testing.T) {
 	}
 	missed := func(rate float64) float64 {
 		late, n := 0, 0
-		for seed := range uint64(4) {
+		for seed := range uint64(256) { // 32 seeds are not sure of their own figure to a hundredth
 			s := q.open(rand.New(rand.NewPCG(seed, 1)), Request{Probe: results.Probe{Rate: rate, Seed: 1000 + seed, Length: 2 * time.Minute}, Servers: 2, Warmup: time.Second})
 			m := newMeasured(results.Probe{}, s)
 			late, n = late+m.missed(plan.Objectives[0]), n+len(m.latencies)
 		}
 		return float64(late) / float64(n)
 	}
-	if below, above := missed(*got.Band.Passes), missed(*got.Band.Fails); below > 0.0115 || above < 0.0085 { // 15 % is what the brute force itself is sure of
+	if below, above := missed(*got.Band.Passes), missed(*got.Band.Fails); below > 0.01 || above < 0.01 {
 		t.Errorf("band [%v, %v]: %.2f %% miss at its lower end and %.2f %% at its upper", *got.Band.Passes, *got.Band.Fails, 100*below, 100*above)
 	}
 }
