@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
 )
 
 func TestRequestsRoundTrip(t *testing.T) {
@@ -141,4 +142,57 @@ func BenchmarkScanRequests(b *testing.B) {
 	}
 	b.ReportMetric(float64(info.Size())/rows, "bytes/row")
 	b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// TestRequestsOfAnotherWriter reads files whose columns are encoded as this program never does.
+func TestRequestsOfAnotherWriter(t *testing.T) {
+	want := make([]Request, 3000)
+	rows := make([]requestRow, len(want))
+	for i := range want {
+		now := int64(i) * 1000
+		want[i] = Request{Seq: int64(i), DueNS: now, IssuedNS: now + 1, StartedNS: now + 2, DoneNS: now + 3, Batch: int32(i % 5), Input: int32(i % 7)}
+		if i%10 == 3 {
+			want[i].Status, want[i].StartedNS, want[i].DoneNS = RequestDropped, Absent, Absent
+		}
+		rows[i] = rowOf(&want[i])
+	}
+	type dictionaries struct {
+		Seq     int64  `parquet:"seq,dict"`
+		Due     int64  `parquet:"due_ns,dict"`
+		Issued  *int64 `parquet:"issued_ns,optional,dict"`
+		Started *int64 `parquet:"started_ns,optional,dict"`
+		Done    *int64 `parquet:"done_ns,optional,dict"`
+		Status  string `parquet:"status,plain"`
+		Batch   int32  `parquet:"batch,dict"`
+		Input   *int32 `parquet:"input,optional,dict"`
+	}
+	var other []dictionaries
+	for _, r := range rows {
+		other = append(other, dictionaries{r.Seq, r.Due, r.Issued, r.Started, r.Done, r.Status, r.Batch, &r.Input})
+	}
+	path := filepath.Join(t.TempDir(), "r.parquet")
+	for name, write := range map[string]func() error{
+		"dictionaries": func() error { return parquet.WriteFile(path, other) },
+		"plain": func() error {
+			return parquet.WriteFile(path, rows, parquet.DefaultEncoding(&parquet.Plain), parquet.DataPageVersion(1))
+		},
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadRequests(path)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	rows[7].Status = "gone"
+	if err := parquet.WriteFile(path, rows); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadRequests(path); err == nil || !strings.Contains(err.Error(), `unknown request status "gone"`) {
+		t.Errorf("an unknown status: %v", err)
+	}
 }

@@ -27,6 +27,8 @@ type planted struct {
 	mend   func(t *results.Trial) // changes a trial before it is saved
 	loss   int                    // examples of 400 that b alone gets wrong
 	loads  []string               // names; one where empty
+	open   bool                   // the load is a server's
+	fail   int                    // every so many-th request of b fails, where not 0
 }
 
 const requests = 200
@@ -59,6 +61,9 @@ func (p planted) save(t *testing.T) string {
 			run.Resolved.Arms = append(run.Resolved.Arms, arm)
 		}
 	}
+	if p.open {
+		run.Resolved.Loads[0].Scenario = "server"
+	}
 	if err := dir.WriteRun(&run); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +90,9 @@ func (p planted) saveTrial(t *testing.T, dir results.Dir, block, position int, a
 	for i := range requests {
 		took := int64(mean * (1 + 0.1*rng.Float64()))
 		rows = append(rows, results.Request{Seq: int64(i), DueNS: now, IssuedNS: now, StartedNS: now + 1000, DoneNS: now + took, Batch: 2})
+		if p.fail > 0 && arm.Variant == "b" && i%p.fail == p.fail-1 {
+			rows[i].Status = results.RequestFailed
+		}
 		now += took
 	}
 	start := int64(block*2+position)*10e9 + 5

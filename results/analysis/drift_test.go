@@ -117,3 +117,13 @@ func TestServiceTimesByTheGapBefore(t *testing.T) {
 		t.Errorf("%q", a.report.Findings)
 	}
 }
+
+// TestGapsAreOfServerLoads: requests of a closed loop come back to back by its own doing.
+func TestGapsAreOfServerLoads(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		arm := analyzed(t, planted{blocks: 2, slow: 1, open: open}).Arms[0]
+		if open && (len(arm.IdleGap) != 1 || arm.IdleGap[0].Requests != 2*(requests-1) || arm.IdleGap[0].FromSeconds != 0) || !open && arm.IdleGap != nil {
+			t.Errorf("server %v: %+v", open, arm.IdleGap)
+		}
+	}
+}

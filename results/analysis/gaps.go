@@ -3,7 +3,6 @@ package analysis
 import (
 	"fmt"
 	"maps"
-	"slices"
 
 	"assay/results"
 	"assay/results/stats"
@@ -30,17 +29,19 @@ func (g *gaps) add(gap, service int64) {
 }
 
 func (g *gaps) median(classes ...int) (p50 float64, n int) {
-	var all []float64
+	for _, c := range classes {
+		n += len(g[c])
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	all := make([]float64, 0, n)
 	for _, c := range classes {
 		for _, v := range g[c] {
 			all = append(all, float64(v)/1e9)
 		}
 	}
-	if len(all) == 0 {
-		return 0, 0
-	}
-	slices.Sort(all)
-	return stats.Quantile(all, 0.5), len(all)
+	return stats.QuantileOf(all, 0.5), n
 }
 
 // idleGaps adds service times by the gap before a request to the server loads' arms, and says where a closed loop would mislead about them.

@@ -51,16 +51,16 @@ func (a *analyzer) judgeObjectives(r *results.ArmReport) {
 }
 
 func (a *analyzer) judgeObjective(o results.SLO, trials []*trialData) results.ObjectiveResult {
-	byTrial := make([][]float64, len(trials))
-	var all []float64
+	byTrial, all := make([][]float64, len(trials)), make(stats.Pooled, len(trials), len(trials)+1)
+	missing := 0
 	for i, t := range trials {
-		byTrial[i] = t.due
-		all = append(all, t.due...)
+		byTrial[i], all[i] = t.due, t.latency
+		missing += len(t.due) - len(t.latency)
 	}
-	slices.Sort(all)
-	r := results.ObjectiveResult{Objective: o.String(), Allowed: o.Allowed(), N: len(all)}
+	all = append(all, slices.Repeat([]float64{math.Inf(1)}, missing))
+	r := results.ObjectiveResult{Objective: o.String(), Allowed: o.Allowed(), N: all.Len()}
 	if o.Metric == results.ErrorShare {
-		judgeFailures(&r, o, all)
+		judgeFailures(&r, o, missing)
 	} else {
 		judgeLatency(&r, o, byTrial, all)
 	}
@@ -70,12 +70,8 @@ func (a *analyzer) judgeObjective(o results.SLO, trials []*trialData) results.Ob
 	return r
 }
 
-// judgeFailures takes requests for independent; sorted holds their latencies, +Inf for those that did not end well.
-func judgeFailures(r *results.ObjectiveResult, o results.SLO, sorted []float64) {
-	failed := 0
-	for i := len(sorted) - 1; i >= 0 && math.IsInf(sorted[i], 1); i-- {
-		failed++
-	}
+// judgeFailures takes requests for independent; failed is how many did not end well.
+func judgeFailures(r *results.ObjectiveResult, o results.SLO, failed int) {
 	share := float64(failed) / max(1, float64(r.N))
 	margin := 1 - share/o.Share
 	r.Value, r.Limit, r.Margin, r.Missed, r.NEff, r.Memory = &share, o.Share, &margin, share, float64(r.N), 1
@@ -88,40 +84,29 @@ func judgeFailures(r *results.ObjectiveResult, o results.SLO, sorted []float64) 
 }
 
 // judgeLatency judges a quantile by null-scaled batch means, with MLPerf's test beside it.
-func judgeLatency(r *results.ObjectiveResult, o results.SLO, byTrial [][]float64, sorted []float64) {
+func judgeLatency(r *results.ObjectiveResult, o results.SLO, byTrial [][]float64, all stats.Pooled) {
 	limit := o.AtMost.Seconds()
 	v := stats.BatchMeansOfTrials(byTrial, o.Quantile(), limit)
 	r.Limit, r.Verdict, r.Why, r.Missed, r.Low, r.High = limit, v.Verdict, v.Why, v.Over, v.Lower, v.Upper
 	r.NEff, r.Memory, r.Lag1 = v.Effective, v.Memory, v.Lag1
 	r.Method = "null-scaled batch means of the requests above the limit, in the order in which they were due; one-sided 99 % bounds"
-	if supports(len(sorted), o.Quantile()) {
-		if value := stats.Quantile(sorted, o.Quantile()); !math.IsInf(value, 1) && !math.IsNaN(value) {
+	if supports(r.N, o.Quantile()) {
+		if value := all.Quantile(o.Quantile()); !math.IsInf(value, 1) && !math.IsNaN(value) {
 			margin := 1 - value/limit
 			r.Value, r.Margin = &value, &margin
 		}
 	}
-	over := len(sorted) - sortedUpTo(sorted, limit)
+	over := r.N - all.CountUpTo(limit)
 	early := stats.MLPerf(o.Quantile())
-	pass, more := early.Judge(len(sorted), over)
+	pass, more := early.Judge(r.N, over)
 	e := &results.EarlyStopping{Verdict: stats.VerdictInconclusive, More: more, Assumes: "that requests are independent, which queued ones are not"}
 	if pass {
 		e.Verdict = stats.VerdictPass
 	}
-	if bound, _, ok := early.Bound(sorted); ok && !math.IsInf(bound, 1) {
+	if bound, _, ok := early.Bound(all); ok && !math.IsInf(bound, 1) {
 		e.Bound = &bound
 	}
 	r.EarlyStopping = e
-}
-
-// sortedUpTo counts the values of an ascending slice that are at most limit.
-func sortedUpTo(sorted []float64, limit float64) int {
-	n, _ := slices.BinarySearchFunc(sorted, limit, func(v, limit float64) int {
-		if v <= limit {
-			return -1
-		}
-		return 1
-	})
-	return n
 }
 
 // supports reports whether n values say more of a quantile than that it is their largest.

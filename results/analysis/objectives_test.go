@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,23 @@ func TestObjectivesOfALookAndOfAnInvalidRunAreInconclusive(t *testing.T) {
 	rep := judged(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) { trial.Verdict, trial.Reasons = "invalid", []string{"host.late: 3 ms"} }}, slo)
 	if rep.Gates[0].Verdict != "inconclusive" || !strings.Contains(rep.Gates[0].Why, "invalid") {
 		t.Errorf("an invalid run: %+v", rep.Gates[0])
+	}
+}
+
+// TestFailuresMissEveryObjective: 8 of 200 requests of each trial failed, which their latencies do not show.
+func TestFailuresMissEveryObjective(t *testing.T) {
+	slo := []results.SLO{{Metric: "latency.p99", AtMost: time.Second}, {Metric: "latency.p90", AtMost: time.Second}, {Metric: "error", Share: 0.01}}
+	for _, r := range judged(t, planted{blocks: 6, slow: 1, fail: 25}, slo...).Arms[1].Objectives {
+		if math.Abs(r.Missed-0.04) > 0.005 || r.N != 6*requests {
+			t.Errorf("%s: %v of %d missed it, want about 0.04 of %d", r.Objective, r.Missed, r.N, 6*requests)
+		}
+		fails := !strings.HasPrefix(r.Objective, "p90")
+		if fails != (r.Verdict == "fail") {
+			t.Errorf("%+v", r)
+		}
+		if e := r.EarlyStopping; e != nil && (fails == (e.Verdict == "pass") || fails == (e.Bound != nil) || fails && e.More == 0) {
+			t.Errorf("%s: early stopping %+v", r.Objective, e)
+		}
 	}
 }
 

@@ -80,7 +80,7 @@ func (d *armData) mlperf(l results.Load) *results.MLPerf {
 	}
 	m := &results.MLPerf{Percentile: p, Note: "MLPerf's early stopping at 99 %, which assumes that requests are independent"}
 	for _, t := range d.trials {
-		if bound, _, ok := stats.MLPerf(p).Bound(t.latency); ok {
+		if bound, _, ok := stats.MLPerf(p).Bound(stats.Pooled{t.latency}); ok {
 			m.Bounds = append(m.Bounds, &bound)
 		} else {
 			m.Bounds = append(m.Bounds, nil)

@@ -1,12 +1,6 @@
 package analysis
 
 import (
-	"errors"
-	"io/fs"
-	"math"
-	"slices"
-	"sync"
-
 	"assay/results"
 	"assay/results/stats"
 )
@@ -81,52 +75,14 @@ func (a *analyzer) queried(load string) int {
 	return 1
 }
 
-func (a *analyzer) readSamples(t *trialData) error {
-	if t.Status != results.TrialOK {
-		return nil
-	}
-	objectives := a.objectivesOf(t.Arm)
-	measure, _ := t.Phase("measure")
-	from, to := measure.StartNS-t.StartNS, measure.EndNS-t.StartNS
-	ended := int64(math.MinInt64)
-	err := results.ScanRequests(a.dir.RequestsFile(t.Block, t.Arm), func(rows []results.Request) error {
-		for _, r := range rows {
-			if r.Status != results.RequestOK {
-				if objectives != nil {
-					t.due = append(t.due, math.Inf(1))
-				}
-				continue
-			}
-			if objectives != nil {
-				t.due = append(t.due, float64(r.DoneNS-r.DueNS)/1e9)
-				if r.DoneNS >= from && r.DoneNS <= to && keepsAll(objectives, r.DoneNS-r.DueNS) {
-					t.good++
-				}
-			}
-			t.latency = append(t.latency, float64(r.DoneNS-r.DueNS)/1e9)
-			t.service = append(t.service, float64(r.DoneNS-r.StartedNS)/1e9)
-			t.wait = append(t.wait, float64(r.StartedNS-r.DueNS)/1e9)
-			if ended > math.MinInt64 {
-				t.gaps.add(r.StartedNS-ended, r.DoneNS-r.StartedNS)
-			}
-			ended = max(ended, r.DoneNS)
-			if r.DoneNS >= from && r.DoneNS <= to {
-				t.done++
-			}
+// queues reports whether a trial's requests come at instants of their own, with gaps between them.
+func (a *analyzer) queues(load string) bool {
+	for _, l := range a.spec.Loads {
+		if l.Name == load {
+			return l.Scenario == "server"
 		}
-		return nil
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Status, t.Reason = results.TrialFailed, "its samples are missing"
-		return nil
 	}
-	t.classify()
-	var sorting sync.WaitGroup
-	for _, values := range [][]float64{t.latency, t.service, t.wait} {
-		sorting.Go(func() { slices.Sort(values) })
-	}
-	sorting.Wait()
-	return err
+	return false
 }
 
 // quantileLevels is the grid on which a trial's latency distribution is kept for charts.

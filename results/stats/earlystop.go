@@ -51,10 +51,10 @@ func (e EarlyStop) Judge(n, over int) (pass bool, more int) {
 	return n >= need, max(0, need-n)
 }
 
-// Bound estimates the percentile of sorted latencies (ascending) from above: it discards as many of the largest as Confidence allows
+// Bound estimates the percentile of latencies from above: it discards as many of the largest as Confidence allows
 // and takes the next. The estimate is an upper bound at Confidence for independent requests. Ok is false where there are fewer than Needed(1).
-func (e EarlyStop) Bound(sorted []float64) (bound float64, discarded int, ok bool) {
-	n := len(sorted)
+func (e EarlyStop) Bound(latencies Pooled) (bound float64, discarded int, ok bool) {
+	n := latencies.Len()
 	if n < e.Needed(1) {
 		return math.NaN(), 0, false
 	}
@@ -66,7 +66,7 @@ func (e EarlyStop) Bound(sorted []float64) (bound float64, discarded int, ok boo
 			high = mid
 		}
 	}
-	return sorted[n-low], low - 1, true
+	return latencies.Ranked(n - low), low - 1, true
 }
 
 // ShareVerdict judges whether the share of which count of n were seen is at most allowed, by one-sided 99 % bounds for independent events,

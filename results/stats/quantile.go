@@ -3,7 +3,6 @@ package stats
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -47,9 +46,9 @@ const dominated = 0.2
 // ascending order. Its coverage was simulated at 93 to 98 % where trials differ by up to 1.5 %; with a few dominating trials it falls,
 // which the warning says.
 func PooledQuantile(trials [][]float64, p, alpha float64) Interval {
-	pooled := merge(trials)
-	n, k := len(pooled), len(trials)
-	out := Interval{Value: Quantile(pooled, p), Low: math.NaN(), High: math.NaN(), Method: "pooled quantile, cluster-robust Woodruff interval over trials", N: n, Trials: k}
+	all := Pooled(trials)
+	n, k := all.Len(), len(trials)
+	out := Interval{Value: all.Quantile(p), Low: math.NaN(), High: math.NaN(), Method: "pooled quantile, cluster-robust Woodruff interval over trials", N: n, Trials: k}
 	if n == 0 {
 		out.Warnings = append(out.Warnings, "no values")
 		return out
@@ -71,7 +70,7 @@ func PooledQuantile(trials [][]float64, p, alpha float64) Interval {
 		return out
 	}
 	low, high, spread := woodruff(trials, out.Value, p, alpha, n)
-	out.Low, out.High, out.Confidence = Quantile(pooled, low), Quantile(pooled, high), 1-alpha
+	out.Low, out.High, out.Confidence = all.Quantile(low), all.Quantile(high), 1-alpha
 	if spread > dominated {
 		out.Warnings = append(out.Warnings, "few trials dominate this quantile: the interval may cover less than 95 %")
 	}
@@ -99,27 +98,7 @@ func fractionUpTo(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return 0
 	}
-	i, _ := slices.BinarySearchFunc(sorted, q, func(v, q float64) int {
-		if v <= q {
-			return -1
-		}
-		return 1
-	})
-	return float64(i) / float64(len(sorted))
-}
-
-// merge pools sorted slices into one.
-func merge(trials [][]float64) []float64 {
-	n := 0
-	for _, t := range trials {
-		n += len(t)
-	}
-	out := make([]float64, 0, n)
-	for _, t := range trials {
-		out = append(out, t...)
-	}
-	slices.Sort(out)
-	return out
+	return float64(countUpTo(sorted, q)) / float64(len(sorted))
 }
 
 // StudentT is the quantile of Student's distribution.

@@ -110,13 +110,13 @@ func TestEarlyStoppingOfRealLogs(t *testing.T) {
 	for i := range sorted {
 		sorted[i] = float64(i)
 	}
-	if bound, discarded, ok := MLPerf(0.90).Bound(sorted); !ok || discarded != 2 || bound != 97 {
+	if bound, discarded, ok := MLPerf(0.90).Bound(Pooled{sorted}); !ok || discarded != 2 || bound != 97 {
 		t.Errorf("%v, %d discarded, %v; want 97 after 2", bound, discarded, ok)
 	}
 	if _, more := MLPerf(0.99).Judge(33, 2); more != 805 {
 		t.Errorf("%d more, want 805", more)
 	}
-	if _, _, ok := MLPerf(0.99).Bound(sorted); ok {
+	if _, _, ok := MLPerf(0.99).Bound(Pooled{sorted}); ok {
 		t.Error("100 requests bound p99, want at least 662")
 	}
 }

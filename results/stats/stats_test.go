@@ -198,7 +198,7 @@ func TestPooledQuantileCovers(t *testing.T) {
 		k       int
 		between float64
 	}{{0.5, 5, 0.015}, {0.99, 5, 0.015}, {0.95, 10, 0.015}} {
-		truth := Quantile(merge(simulate(rand.New(rand.NewPCG(9, 9)), 400, 2000, c.between)), c.p)
+		truth := QuantileOf(slices.Concat(simulate(rand.New(rand.NewPCG(9, 9)), 400, 2000, c.between)...), c.p)
 		rng := rand.New(rand.NewPCG(1, uint64(c.k)))
 		hits := 0
 		for range replications {

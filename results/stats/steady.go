@@ -66,8 +66,7 @@ func blocks(points []float64) []float64 {
 	out := make([]float64, steadyBlocks)
 	for i := range out {
 		piece := slices.Clone(points[i*len(points)/steadyBlocks : (i+1)*len(points)/steadyBlocks])
-		slices.Sort(piece)
-		out[i] = Quantile(piece, 0.5)
+		out[i] = QuantileOf(piece, 0.5)
 	}
 	return out
 }
@@ -126,8 +125,7 @@ func reduce(series []float64) []float64 {
 	points := make([]float64, steadyPoints)
 	for i := range points {
 		piece := slices.Clone(series[i*len(series)/steadyPoints : (i+1)*len(series)/steadyPoints])
-		slices.Sort(piece)
-		points[i] = Quantile(piece, 0.5)
+		points[i] = QuantileOf(piece, 0.5)
 	}
 	return points
 }
