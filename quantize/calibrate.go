@@ -57,7 +57,8 @@ type calibrationRun struct {
 	probe    probe
 	session  backend.Session
 	source   Source
-	progress func(done int)
+	progress func(done, of int)
+	of       int // examples, 0 where that is not known
 
 	mu     sync.Mutex // of what follows, and of calls of source and progress
 	next   int
@@ -69,35 +70,71 @@ type calibrationRun struct {
 	locks  []sync.Mutex // of histograms
 }
 
-// calibrate runs the examples through the model, some at a time, and keeps the extremes of the named tensors, and histograms of them where
-// asked: memory does not grow with the number of examples. For extremes alone, three figures of each tensor are appended to the graph, and
+// ExtremesJob says of which tensors the extremes are sought.
+type ExtremesJob struct {
+	Model   string   `json:"model"` // file whose outputs are figures of the tensors, in their order
+	Tensors []string `json:"tensors"`
+}
+
+// Extremes are what a run over the examples showed.
+type Extremes struct {
+	Ranges   Ranges `json:"ranges"` // without tensors that were always empty
+	Examples int    `json:"examples"`
+}
+
+// FindExtremes runs the examples, count where that is known, through a model made for it, with a backend of this process.
+func FindExtremes(ctx context.Context, be backend.Backend, job ExtremesJob, source Source, count int, progress func(done, of int)) (*Extremes, error) {
+	sums, err := runExamples(ctx, be, &calibrationRun{probe: figureProbe{}, source: source, progress: progress, of: count}, job.Model, job.Tensors)
+	if err != nil {
+		return nil, err
+	}
+	return &Extremes{sums.extremes, sums.examples}, nil
+}
+
+// calibrate runs the examples of a request through the model, some at a time, and keeps the extremes of the named tensors, and histograms of them
+// where asked: memory does not grow with the number of examples. For extremes alone, three figures of each tensor are appended to the graph, and
 // nothing else leaves the session. The result does not depend on the order of examples.
-func calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors []string, histograms bool, source Source, progress func(done int)) (*calibration, error) {
+func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors []string, histograms bool) (*calibration, error) {
 	dir, err := os.MkdirTemp("", "assay-calibrate")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "calibrate.onnx")
-	r := &calibrationRun{source: source, progress: progress, locks: make([]sync.Mutex, len(tensors)),
-		sums: &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}}
 	before := m.Proto.Graph
+	var p probe
 	if histograms {
-		r.probe, m.Proto.Graph = probeValues(before, tensors)
+		p, m.Proto.Graph = probeValues(before, tensors)
 	} else {
-		r.probe, m.Proto.Graph = probeFigures(before, tensors)
+		p, m.Proto.Graph = probeFigures(before, tensors)
 	}
 	err = m.SaveDraft(path, onnx.ExternalAuto)
 	m.Proto.Graph = before
 	if err != nil {
 		return nil, err
 	}
+	progress := remaining(q.Progress)
+	if histograms || q.Extremes == nil {
+		return runExamples(ctx, be, &calibrationRun{probe: p, source: q.Examples, progress: progress, of: q.Count}, path, tensors)
+	}
+	seen, err := q.Extremes(ctx, ExtremesJob{path, tensors}, progress)
+	if err != nil {
+		return nil, err
+	}
+	return &calibration{tensors: tensors, extremes: seen.Ranges, histograms: make([]*histogram, len(tensors)), examples: seen.Examples}, nil
+}
+
+// runExamples is calibrate of a model that was made for the run's probe.
+func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, path string, tensors []string) (_ *calibration, err error) {
+	r.locks = make([]sync.Mutex, len(tensors))
+	r.sums = &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}
 	runners := min(runtime.GOMAXPROCS(0), mostRunners)
 	r.session, err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: calibrationLevel,
 		IntraOpThreads: max(runtime.GOMAXPROCS(0)/runners, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("open the model for calibration: %w", err)
 	}
+	defer trim()
 	defer r.session.Close()
 	var wg sync.WaitGroup
 	for range runners {
@@ -127,7 +164,7 @@ func (r *calibrationRun) work(ctx context.Context) {
 		if err != nil {
 			r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
 		} else if r.done++; r.progress != nil {
-			r.progress(r.done)
+			r.progress(r.done, r.of)
 		}
 		r.mu.Unlock()
 	}
@@ -202,10 +239,10 @@ func (r *calibrationRun) count(i int, s extremesSeen) {
 }
 
 // remaining tells, at most once in a second, how far a calibration is, and how long the rest takes where the number of examples is known.
-func remaining(count int, say func(text string)) func(done int) {
+func remaining(say func(text string)) func(done, count int) {
 	begun := time.Now()
 	said := begun
-	return func(done int) {
+	return func(done, count int) {
 		if say == nil || time.Since(said) < time.Second {
 			return
 		}

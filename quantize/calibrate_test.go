@@ -63,7 +63,7 @@ func seenOf(t *testing.T, n *network, tensors []string, histograms bool, source 
 		t.Fatal(err)
 	}
 	defer m.Close()
-	seen, err := calibrate(t.Context(), loaded(t), m, tensors, histograms, source, nil)
+	seen, err := (&Request{Examples: source}).calibrate(t.Context(), loaded(t), m, tensors, histograms)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func TestMemoryOfCalibrationDoesNotGrowWithExamples(t *testing.T) {
 func TestProgressSaysTheTimeLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said []string
-		done := remaining(10, func(text string) { said = append(said, text) })
+		done := remaining(func(text string) { said = append(said, text) })
 		for i := range 10 {
 			time.Sleep(700 * time.Millisecond)
-			done(i + 1)
+			done(i+1, 10)
 		}
 		want := []string{"calibrated on 2 of 10 examples, about 6s left", "calibrated on 4 of 10 examples, about 4s left",
 			"calibrated on 6 of 10 examples, about 3s left", "calibrated on 8 of 10 examples, about 1s left", "calibrated on 10 examples"}
@@ -199,11 +199,11 @@ func TestProgressSaysTheTimeLeft(t *testing.T) {
 			t.Errorf("%q", said)
 		}
 		said = nil
-		done = remaining(0, func(text string) { said = append(said, text) })
+		done = remaining(func(text string) { said = append(said, text) })
 		time.Sleep(time.Second)
-		if done(3); !slices.Equal(said, []string{"calibrated on 3 examples"}) {
+		if done(3, 0); !slices.Equal(said, []string{"calibrated on 3 examples"}) {
 			t.Errorf("%q", said)
 		}
-		remaining(10, nil)(1)
+		remaining(nil)(1, 10)
 	})
 }

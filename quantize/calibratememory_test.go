@@ -34,7 +34,7 @@ func TestCalibrationForgetsTensorsAsItGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := calibrate(t.Context(), be, m, names, false, normal(3), nil); err != nil {
+	if _, err := (&Request{Examples: normal(3)}).calibrate(t.Context(), be, m, names, false); err != nil {
 		t.Fatal(err)
 	}
 	end, err := peakResident()

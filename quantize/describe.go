@@ -20,7 +20,7 @@ const shapeBytes = 1 << 10
 // nodes make; graphs within nodes are not looked into. Dimensions that depend on the input are -1, and Dims is nil where even their number
 // does. It runs nothing and reads no large weight, so its memory does not grow with them. dir is a folder for a file that is gone when
 // describe returns.
-func describe(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (map[string]backend.ValueInfo, error) {
+func describe(ctx context.Context, look looker, m *onnx.Model, dir string) (map[string]backend.ValueInfo, error) {
 	path := filepath.Join(dir, "describe.onnx")
 	before := m.Proto.Graph
 	m.Proto.Graph = allOutputs(before)
@@ -30,16 +30,15 @@ func describe(ctx context.Context, be backend.Backend, m *onnx.Model, dir string
 		return nil, err
 	}
 	defer os.Remove(path)
-	s, err := be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "disable"})
+	s, err := look(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "disable", IntraOpThreads: 1})
 	if err != nil {
 		return nil, fmt.Errorf("infer types and shapes: %w", err)
 	}
-	defer s.Close()
 	out := map[string]backend.ValueInfo{}
 	for _, t := range before.Initializer {
 		out[t.Name] = weightInfo(t)
 	}
-	for _, list := range [][]backend.ValueInfo{s.Inputs(), s.Outputs()} {
+	for _, list := range [][]backend.ValueInfo{s.Inputs, s.Outputs} {
 		for _, v := range list {
 			out[v.Name] = v
 		}

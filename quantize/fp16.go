@@ -25,7 +25,7 @@ type half struct {
 	touched map[*onnxpb.NodeProto]bool // nodes that read or make float32 numbers, or whose graphs do
 }
 
-func newHalf(ctx context.Context, be backend.Backend, m *onnx.Model, o Options, dir string) (*half, error) {
+func newHalf(ctx context.Context, look looker, m *onnx.Model, o Options, dir string) (*half, error) {
 	f, err := o.filter()
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func newHalf(ctx context.Context, be backend.Backend, m *onnx.Model, o Options, 
 	for _, fn := range m.Proto.Functions {
 		h.defined[onnx.Domain(fn.Domain)+"."+fn.Name] = true
 	}
-	if h.typing, err = infer(ctx, be, m, dir); err != nil {
+	if h.typing, err = infer(ctx, look, m, dir); err != nil {
 		return nil, err
 	}
 	h.decide(m.Proto.Graph, nil)

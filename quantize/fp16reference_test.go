@@ -70,7 +70,7 @@ func compareFloat16(t *testing.T, g goldenModel, path string) {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		h, err := newHalf(t.Context(), loaded(t), m, Options{Scheme: SchemeFP16, KeepIO: c.KeepIO}, t.TempDir())
+		h, err := newHalf(t.Context(), lookWith(loaded(t)), m, Options{Scheme: SchemeFP16, KeepIO: c.KeepIO}, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}

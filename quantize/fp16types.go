@@ -15,20 +15,20 @@ type typing map[*onnxpb.GraphProto]map[string]backend.ValueInfo
 
 // infer types a model. The runtime says nothing of the graphs within nodes, so each is shown to it as if it were a model: what it reads from
 // around it becomes inputs.
-func infer(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (typing, error) {
+func infer(ctx context.Context, look looker, m *onnx.Model, dir string) (typing, error) {
 	t := typing{}
-	values, err := describe(ctx, be, m, dir)
+	values, err := describe(ctx, look, m, dir)
 	if err != nil {
 		return nil, err
 	}
 	main := m.Proto.Graph
 	defer func() { m.Proto.Graph = main }()
 	t[main] = values
-	return t, t.within(ctx, be, m, dir, main, []map[string]backend.ValueInfo{values})
+	return t, t.within(ctx, look, m, dir, main, []map[string]backend.ValueInfo{values})
 }
 
 // within types the graphs of a graph's nodes. around are the values of the graphs so far, the innermost last.
-func (t typing) within(ctx context.Context, be backend.Backend, m *onnx.Model, dir string, g *onnxpb.GraphProto, around []map[string]backend.ValueInfo) error {
+func (t typing) within(ctx context.Context, look looker, m *onnx.Model, dir string, g *onnxpb.GraphProto, around []map[string]backend.ValueInfo) error {
 	for _, n := range g.Node {
 		for _, sub := range onnx.AttrGraphs(n) {
 			alone, err := standAlone(n, sub, g, around)
@@ -38,7 +38,7 @@ func (t typing) within(ctx context.Context, be backend.Backend, m *onnx.Model, d
 			values := map[string]backend.ValueInfo{}
 			if len(sub.Node) > 0 {
 				m.Proto.Graph = alone
-				if values, err = describe(ctx, be, m, dir); err != nil {
+				if values, err = describe(ctx, look, m, dir); err != nil {
 					return fmt.Errorf("the graph %s within %s: %w", sub.Name, nodeName(n), err)
 				}
 			}
@@ -46,7 +46,7 @@ func (t typing) within(ctx context.Context, be backend.Backend, m *onnx.Model, d
 				values[w.Name] = weightInfo(w)
 			}
 			t[sub] = values
-			if err := t.within(ctx, be, m, dir, sub, append(around[:len(around):len(around)], values)); err != nil {
+			if err := t.within(ctx, look, m, dir, sub, append(around[:len(around):len(around)], values)); err != nil {
 				return err
 			}
 		}

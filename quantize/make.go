@@ -29,8 +29,13 @@ type Request struct {
 	Progress func(text string)
 	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
 	Verify func(ctx context.Context, job VerifyJob) (*Verification, error)
-	// Near, where not nil, is called when a result is near: what Verify needs but the result may be started.
+	// Near, where not nil, is called when all is known but the result: what Verify needs of the original may be done meanwhile.
 	Near func(ctx context.Context)
+	// Look and Extremes, where not nil, do what the functions of those names do, in the process that Verify calls.
+	Look     func(ctx context.Context, path string, o backend.Options) (*Looked, error)
+	Extremes func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error)
+	// Later, where not nil, gives what of the lineage is still being computed. It is called once, before the result is written.
+	Later func(ctx context.Context) (map[string]string, error)
 }
 
 // Result says what became of a model.
@@ -117,7 +122,7 @@ func (q *Request) job(ctx context.Context, be backend.Backend, m *onnx.Model, di
 	if q.Options.Scheme != SchemeFP16 {
 		return newJob(m, q.Options)
 	}
-	h, err := newHalf(ctx, be, m, q.Options, dir)
+	h, err := newHalf(ctx, q.looker(be), m, q.Options, dir)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
@@ -138,16 +143,12 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	if err := refuseTarget(src, q.Out); err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
-	quick := q.Examples == nil && q.Options.KeepFloat == 0
-	if quick {
-		q.near(ctx)
-	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	m, err := prepared(ctx, be, src, q.Options, dir)
+	m, err := prepared(ctx, q.looker(be), src, q.Options, dir)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
 	}
@@ -177,17 +178,10 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	if q.Out == "" {
 		return res, nil
 	}
-	if !quick {
-		q.near(ctx)
-	}
-	return res, q.finish(ctx, be, m, j, res, dir)
-}
-
-// near says that there will soon be a result to verify.
-func (q *Request) near(ctx context.Context) {
-	if q.Near != nil && q.Out != "" {
+	if q.Near != nil {
 		q.Near(ctx)
 	}
+	return res, q.finish(ctx, be, m, j, res, dir)
 }
 
 // finish rewrites, writes, checks and moves into place.
@@ -197,8 +191,8 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		return fmt.Errorf("model %s: %w", q.Model, err)
 	}
 	m.Proto.ProducerName, m.Proto.ProducerVersion = "assay", ""
-	for _, key := range slices.Sorted(maps.Keys(q.Lineage)) {
-		m.SetMetadata(key, q.Lineage[key])
+	if err := q.describeOrigin(ctx, m); err != nil {
+		return err
 	}
 	made := filepath.Join(dir, "quantized.onnx")
 	external := onnx.ExternalAuto
@@ -216,6 +210,23 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)
+}
+
+// describeOrigin writes the lineage into the model.
+func (q *Request) describeOrigin(ctx context.Context, m *onnx.Model) error {
+	lineage := map[string]string{}
+	maps.Copy(lineage, q.Lineage)
+	if q.Later != nil {
+		late, err := q.Later(ctx)
+		if err != nil {
+			return err
+		}
+		maps.Copy(lineage, late)
+	}
+	for _, key := range slices.Sorted(maps.Keys(lineage)) {
+		m.SetMetadata(key, lineage[key])
+	}
+	return nil
 }
 
 // refuseQuantized says what to do instead of quantizing a model twice.

@@ -2,7 +2,6 @@ package quantize
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,7 +31,7 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 		return err
 	}
 	defer os.RemoveAll(dir)
-	m, err := prepared(ctx, be, src, o, dir)
+	m, err := prepared(ctx, lookWith(be), src, o, dir)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", model, ofTheModel(src, err))
 	}
@@ -63,12 +62,12 @@ const upgradedOpset = 13
 
 // prepared gives the graph that a scheme works on: see Prepare. Without preparation it is the model as it is, or an error where that is too
 // old. The caller closes the result.
-func prepared(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
-	m, err := folded(ctx, be, src, o, dir)
+func prepared(ctx context.Context, look looker, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
+	m, err := folded(ctx, look, src, o, dir)
 	if err != nil || o.Scheme != SchemeInt8Static || !lacksTypes(m.Proto.Graph) {
 		return m, err
 	}
-	if err := addTypes(ctx, be, m, dir); err != nil {
+	if err := addTypes(ctx, look, m, dir); err != nil {
 		m.Close()
 		return nil, err
 	}
@@ -84,7 +83,7 @@ func lacksTypes(g *onnxpb.GraphProto) bool {
 }
 
 // folded is prepared, without the types that only the runtime knows.
-func folded(ctx context.Context, be backend.Backend, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
+func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir string) (*onnx.Model, error) {
 	v, least := src.Opset(""), leastOpset(o)
 	old := v > 0 && v < least
 	if !o.Prepare {
@@ -101,7 +100,7 @@ func folded(ctx context.Context, be backend.Backend, src *onnx.Model, o Options,
 	// The runtime does not fold what a caller may replace: weights are no inputs. Below version 4 they must be.
 	m.Proto.Graph.Input, m.Proto.IrVersion = m.Inputs(), max(m.Proto.IrVersion, 4)
 	if old {
-		if err := convert(ctx, be, m, dir); err != nil {
+		if err := convert(ctx, look, m, dir); err != nil {
 			m.Close()
 			return nil, err
 		}
@@ -110,7 +109,7 @@ func folded(ctx context.Context, be backend.Backend, src *onnx.Model, o Options,
 		return m, nil
 	}
 	defer m.Close()
-	return fold(ctx, be, m, dir)
+	return fold(ctx, look, m, dir)
 }
 
 // foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
@@ -140,19 +139,19 @@ func holdsHalves(m *onnx.Model) (found bool) {
 }
 
 // convert upgrades a model, with the types and shapes that the runtime knows, which some rules can use.
-func convert(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) error {
+func convert(ctx context.Context, look looker, m *onnx.Model, dir string) error {
 	if m.Opset("") < upgrade.Oldest {
 		return upgrade.To(m, upgradedOpset) // which says that it is too old; the runtime would say less
 	}
-	if err := addTypes(ctx, be, m, dir); err != nil {
+	if err := addTypes(ctx, look, m, dir); err != nil {
 		return err
 	}
 	return upgrade.To(m, upgradedOpset)
 }
 
 // addTypes says in a graph the types and shapes that the runtime knows of its values.
-func addTypes(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) error {
-	values, err := describe(ctx, be, m, dir)
+func addTypes(ctx context.Context, look looker, m *onnx.Model, dir string) error {
+	values, err := describe(ctx, look, m, dir)
 	if err != nil {
 		return err
 	}
@@ -194,19 +193,19 @@ func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
 }
 
 // fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. The caller closes it.
-func fold(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (*onnx.Model, error) {
+func fold(ctx context.Context, look looker, m *onnx.Model, dir string) (*onnx.Model, error) {
 	plain, folded := filepath.Join(dir, "plain.onnx"), filepath.Join(dir, "folded.onnx")
 	if err := m.SaveDraft(plain, onnx.ExternalAuto); err != nil {
 		return nil, err
 	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
-	s, err := be.Open(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded,
+	_, err := look(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded, IntraOpThreads: 1,
 		Config: map[string]string{"session.optimized_model_external_initializers_file_name": "folded.data",
 			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
 	if err != nil {
 		return nil, fmt.Errorf("fold constants: %w", err)
 	}
-	if err := errors.Join(s.Close(), os.Remove(plain)); err != nil {
+	if err := os.Remove(plain); err != nil {
 		return nil, err
 	}
 	out, err := onnx.Open(folded)

@@ -51,7 +51,7 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	m, err := prepared(ctx, be, src, q.Options, dir)
+	m, err := prepared(ctx, q.looker(be), src, q.Options, dir)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
 	}

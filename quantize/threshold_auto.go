@@ -27,7 +27,7 @@ func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Req
 	}
 	begun := time.Now()
 	defer func() { res.Seconds.Calibrate = time.Since(begun).Seconds() }()
-	seen, err := calibrate(ctx, be, s.model, s.measure, method != MethodMinMax, q.Examples, remaining(q.Count, q.Progress))
+	seen, err := q.calibrate(ctx, be, s.model, s.measure, method != MethodMinMax)
 	if err != nil {
 		return err
 	}

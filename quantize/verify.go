@@ -43,12 +43,12 @@ const MostMadeUp = 1 << 30
 // it on the examples beside the original. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
 // to do on valid models, this is the only trace, so Verify is best called in a process of its own.
 func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
-	t := NewTrial(ctx, be, job.Original, examples)
+	t := NewTrial(be, job.Original, examples)
 	defer t.Close()
 	return t.Run(ctx, job.Made, stage)
 }
 
-// Trial is a verification that is begun before there is a quantized model: the original is loaded meanwhile.
+// Trial is a verification that can be begun before there is a quantized model: see Begin.
 type Trial struct {
 	// Least is on how many examples outputs are compared at least, and Time after how long no further one is begun.
 	Least int
@@ -56,20 +56,39 @@ type Trial struct {
 
 	be       backend.Backend
 	examples Source
-	original *opening // nil where outputs are not compared
+	original string        // "" where outputs are not compared
+	begun    chan struct{} // closed when the original has run; nil before Begin
+	truth    truth
 }
 
-// NewTrial begins to load the original, which may be "" where outputs are not compared. Close it.
-func NewTrial(ctx context.Context, be backend.Backend, original string, examples Source) *Trial {
-	t := &Trial{Least: fewCompared, Time: compareTime, be: be, examples: examples}
-	if original != "" && examples != nil {
-		t.original = open(ctx, be, original)
+// NewTrial makes a trial against the original, which may be "" where outputs are not compared. Close it.
+func NewTrial(be backend.Backend, original string, examples Source) *Trial {
+	if examples == nil {
+		original = ""
 	}
-	return t
+	return &Trial{Least: fewCompared, Time: compareTime, be: be, examples: examples, original: original}
 }
 
-// Close unloads the original.
-func (t *Trial) Close() error { return t.original.close() }
+// Begin begins to run the original on the examples, and returns.
+func (t *Trial) Begin(ctx context.Context) {
+	if t.begun != nil || t.original == "" {
+		return
+	}
+	t.begun = make(chan struct{})
+	go func() {
+		defer close(t.begun)
+		t.truth.err = t.truth.run(ctx, t)
+	}()
+}
+
+// Close forgets what the original gave.
+func (t *Trial) Close() error {
+	if t.begun == nil {
+		return nil
+	}
+	<-t.begun
+	return t.truth.kept.close()
+}
 
 // Run is Verify of one quantized model.
 func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Verification, error) {
@@ -81,6 +100,11 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	if t.original != "" {
+		stage("run the original")
+		t.Begin(ctx)
+		<-t.begun // its memory is given back before the quantized model takes some
+	}
 	optimized := filepath.Join(dir, "optimized.onnx")
 	stage("load it at every optimisation level")
 	l, err := t.load(ctx, path, optimized, dir)
@@ -92,14 +116,13 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 	if v.Fused, v.Leftover, err = count(optimized); err == nil && len(v.Fused) == 0 {
 		v.Fused, err = countHalves(ctx, t.be, optimized, dir)
 	}
-	if err != nil || t.original == nil {
+	if err != nil || t.original == "" {
 		return v, err
 	}
-	stage("run it beside the original")
-	original, err := t.original.wait()
-	if err != nil {
-		return nil, fmt.Errorf("open the original: %w", err)
+	if t.truth.err != nil {
+		return nil, t.truth.err
 	}
+	stage("run it beside the original")
 	compared := []backend.Session{l.session}
 	if multipliesBytes(v.Fused) {
 		if l.exactErr != nil {
@@ -109,7 +132,7 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 			compared = append(compared, l.exact)
 		}
 	}
-	quality, err := t.compare(ctx, original, compared)
+	quality, err := t.compare(ctx, compared)
 	if err != nil {
 		return nil, err
 	}
@@ -119,33 +142,19 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 	return v, nil
 }
 
-// compare runs the original and sessions of the quantized model on examples: on a few at least, and on more while that is quick. It says how
-// near each session's outputs are.
-func (t *Trial) compare(ctx context.Context, original backend.Session, made []backend.Session) ([]Fidelity, error) {
+// compare runs sessions of the quantized model on the examples that the original ran on, but begins no further one than the least after the time
+// for it. It says how near each session's outputs are.
+func (t *Trial) compare(ctx context.Context, made []backend.Session) ([]Fidelity, error) {
 	sums := make([]*comparison, len(made))
 	for k := range made {
-		sums[k] = newComparison(original.Outputs())
+		sums[k] = newComparison(t.truth.outputs)
 	}
 	begun := time.Now()
-	for i := 0; i < manyCompared && (i < t.Least || time.Since(begun) < t.Time); i++ {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		feeds, more, err := t.examples(original.Inputs(), i)
-		if err != nil {
-			return nil, fmt.Errorf("example %d: %w", i, err)
-		}
-		if !more {
-			break
-		}
-		outputs, err := runAll(ctx, append([]backend.Session{original}, made...), feeds)
-		if err != nil {
+	for i := 0; i < len(t.truth.kept.examples) && (i < t.Least || time.Since(begun) < t.Time); i++ {
+		if err := t.compareExample(ctx, i, made, sums); err != nil {
 			return nil, fmt.Errorf("example %d: %w", i, err)
 		}
 		for k := range made {
-			if err := sums[k].add(outputs[0], outputs[k+1]); err != nil {
-				return nil, fmt.Errorf("example %d: %w", i, err)
-			}
 			if n := sums[k].broken(); n > 0 {
 				return nil, fmt.Errorf("on example %d, %d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round; keep what leads there in float with --exclude", i, n)
 			}
@@ -156,6 +165,30 @@ func (t *Trial) compare(ctx context.Context, original backend.Session, made []ba
 		out[k] = sums[k].fidelity()
 	}
 	return out, nil
+}
+
+func (t *Trial) compareExample(ctx context.Context, i int, made []backend.Session, sums []*comparison) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	feeds, _, err := t.examples(t.truth.inputs, i)
+	if err != nil {
+		return err
+	}
+	want, err := t.truth.kept.example(i)
+	if err != nil {
+		return err
+	}
+	outputs, err := runAll(ctx, made, feeds)
+	if err != nil {
+		return fmt.Errorf("run it: %w", err)
+	}
+	for k := range made {
+		if err := sums[k].add(want, outputs[k]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verify tries the result where Request says, and puts what was seen into the result of the quantization.

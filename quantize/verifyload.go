@@ -16,41 +16,13 @@ import (
 	"assay/tensor"
 )
 
-// opening is a session that is being opened.
-type opening struct {
-	done    chan struct{}
-	session backend.Session
-	err     error
-}
-
-// open begins to open a session that will run beside others.
-func open(ctx context.Context, be backend.Backend, path string) *opening {
-	w := &opening{done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		w.session, w.err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, IntraOpThreads: comparedThreads()})
-	}()
-	return w
-}
-
-func (w *opening) wait() (backend.Session, error) {
-	<-w.done
-	return w.session, w.err
-}
-
-// close waits for the session and closes it. An opening that is nil has none.
-func (w *opening) close() error {
-	if w == nil {
-		return nil
+// comparedThreads is how many threads a session has that is compared, beside another one where products saturate.
+func comparedThreads() int {
+	if saturates {
+		return max(runtime.GOMAXPROCS(0)/2, 1)
 	}
-	if s, err := w.wait(); err == nil {
-		return s.Close()
-	}
-	return nil
+	return runtime.GOMAXPROCS(0)
 }
-
-// comparedThreads is how many threads a session has that runs beside one or two others.
-func comparedThreads() int { return max(runtime.GOMAXPROCS(0)/2, 1) }
 
 const (
 	// mostLoads bounds how many sessions are opened at a time.
@@ -80,7 +52,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 	l := &loads{}
 	large := sizeOf(path) > largeLoad
 	var work []func() error
-	if saturates && t.original != nil && hasBytes(path) {
+	if saturates && t.original != "" && hasBytes(path) {
 		work = append(work, func() error {
 			l.exact, l.exactErr = openExact(ctx, t.be, path, dir, comparedThreads())
 			return nil
@@ -88,7 +60,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 	}
 	for i := len(Levels) - 1; i >= 0; i-- {
 		work = append(work, func() error {
-			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && t.original == nil))
+			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && t.original == ""))
 			if err != nil {
 				return fmt.Errorf("load it at optimisation level %s: %w", Levels[i], err)
 			}
@@ -171,7 +143,7 @@ func fitted(feeds []tensor.Value, inputs []backend.ValueInfo) []tensor.Value {
 	return out
 }
 
-// runAll runs sessions on one example, all at once. The first is the original's.
+// runAll runs sessions on one example, all at once.
 func runAll(ctx context.Context, sessions []backend.Session, feeds []tensor.Value) ([][]tensor.Value, error) {
 	outputs, problems := make([][]tensor.Value, len(sessions)), make([]error, len(sessions))
 	var wg sync.WaitGroup
@@ -179,12 +151,9 @@ func runAll(ctx context.Context, sessions []backend.Session, feeds []tensor.Valu
 		wg.Go(func() { outputs[i], problems[i] = s.Run(ctx, fitted(feeds, s.Inputs())) })
 	}
 	wg.Wait()
-	for i, err := range problems {
-		if err != nil && i == 0 {
-			return nil, fmt.Errorf("run the original: %w", err)
-		}
+	for _, err := range problems {
 		if err != nil {
-			return nil, fmt.Errorf("run it: %w", err)
+			return nil, err
 		}
 	}
 	return outputs, nil
@@ -243,7 +212,7 @@ func countHalves(ctx context.Context, be backend.Backend, path, dir string) (map
 		return found, nil
 	}
 	types := valueTypes(m.Proto.Graph)
-	if values, err := describe(ctx, be, m, dir); err == nil { // not all that the runtime writes does it read again (1.30.0)
+	if values, err := describe(ctx, lookWith(be), m, dir); err == nil { // not all that the runtime writes does it read again (1.30.0)
 		for name, v := range values {
 			types[name] = v.DType
 		}

@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"assay/backend/ort"
+	"assay/dataset"
 	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
@@ -91,13 +93,16 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	if err != nil {
 		return usageError(err)
 	}
-	b, err := ort.Open(ort.Config{Library: library.Path, SHA256: library.SHA256})
+	worker := verifyWith(req, library, q.examplesSpec(), q.examples)
+	defer worker.Close()
+	worker.prepareToo(ctx, req)
+	identify, err := q.data(req)
 	if err != nil {
 		return usageError(err)
 	}
+	req.Later = lineageOf(req, worker, identify)
+	b := &lazyRuntime{config: ort.Config{Library: library.Path, SHA256: library.SHA256}}
 	defer b.Close()
-	req.Lineage[quantize.LineageRuntime] = b.Info().Version
-	defer verifyWith(req, library, q.examplesSpec(), q.examples).Close()
 	res, err := quantize.Make(ctx, b, *req)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
@@ -105,7 +110,8 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 		}
 		return usageError(err)
 	}
-	res.PeakRSSBytes = peakRSS()
+	worker.Close()
+	res.PeakRSSBytes = max(peakRSS(), worker.peakRSS())
 	if q.saveRanges != "" {
 		if err := saveJSON(q.saveRanges, res.Ranges); err != nil {
 			return usageError(err)
@@ -148,21 +154,46 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	if q.dryRun {
 		req.Out = ""
 	}
-	return req, q.data(req)
+	return req, nil
 }
 
-// data adds calibration examples or ranges, and the lineage.
-func (q *quantizeFlags) data(req *quantize.Request) error {
-	calibration, err := takeCalibration(req, q.examplesSpec(), q.examples, q.ranges)
-	if err != nil {
-		return err
+// data adds calibration examples or ranges. identify tells them apart, with the hash of the data set. Where the worker alone looks at examples, they
+// are not read here.
+func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) string, err error) {
+	spec := q.examplesSpec()
+	if spec == nil || q.method != quantize.MethodMinMax || q.sensitivity || q.keepFloat > 0 {
+		identity, err := takeCalibration(req, spec, q.examples, q.ranges)
+		return func(string) string { return identity }, err
 	}
-	sha, _, err := identifyModel(req.Model)
-	if err != nil {
-		return err
+	ranges, err := takeCalibration(req, nil, 0, q.ranges)
+	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.Open(*spec) })
+	req.Examples = sourceOf(open, req.Model, q.examples)
+	return func(hash string) string {
+		return strings.TrimSpace(ranges + " " + calibrationIdentity(hash, spec.Inputs, q.examples))
+	}, err
+}
+
+// lineageOf begins to hash the model, which can take longer than to quantize it, and gives the lineage when it is needed.
+func lineageOf(req *quantize.Request, worker *verifier, identify func(hash string) string) func(ctx context.Context) (map[string]string, error) {
+	type hashed struct {
+		sha string
+		err error
 	}
-	req.Lineage = quantize.Lineage(sha, calibration, req.Options, version())
-	return nil
+	done := make(chan hashed, 1)
+	go func() {
+		sha, _, err := identifyModel(req.Model)
+		done <- hashed{sha, err}
+	}()
+	return func(ctx context.Context) (map[string]string, error) {
+		runtime, data, err := worker.origin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h := <-done
+		lineage := quantize.Lineage(h.sha, identify(data), req.Options, version())
+		lineage[quantize.LineageRuntime] = runtime
+		return lineage, h.err
+	}
 }
 
 // examplesSpec describes the calibration file, nil where none is given.

@@ -74,11 +74,31 @@ func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rang
 	if err != nil {
 		return "", err
 	}
-	q.Examples = calibrationSource(set, q.Model, examples)
-	if q.Count = set.Len(); examples > 0 {
-		q.Count = min(q.Count, examples)
-	}
+	q.Examples, q.Count = calibrationSource(set, q.Model, examples), takenOf(set, examples)
 	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), nil
+}
+
+// sourceOf is calibrationSource of a data set that is asked for when the first example is.
+func sourceOf(open func() (*dataset.Dataset, error), model string, limit int) quantize.Source {
+	var source quantize.Source
+	return func(inputs []backend.ValueInfo, i int) ([]tensor.Value, bool, error) {
+		if source == nil {
+			d, err := open()
+			if err != nil {
+				return nil, false, err
+			}
+			source = calibrationSource(d, model, limit)
+		}
+		return source(inputs, i)
+	}
+}
+
+// takenOf is how many examples of a data set a limit leaves, 0 for none.
+func takenOf(d *dataset.Dataset, limit int) int {
+	if limit > 0 {
+		return min(d.Len(), limit)
+	}
+	return d.Len()
 }
 
 // calibrationIdentity tells calibration runs apart: the data, which array feeds which input, and how many examples are taken (0 for all).

@@ -10,23 +10,15 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-	"time"
-
-	"github.com/spf13/cobra"
 
 	"assay/backend"
-	"assay/backend/ort"
-	"assay/dataset"
-	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
 	"assay/runner"
-	"assay/runner/child"
 	"assay/tensor"
 )
 
-// verifyAssignment is what a process that tries a quantized model gets on its standard input; the model itself follows as a string once it is
-// there.
+// verifyAssignment is what a process that works with the runtime for a quantization gets on its standard input; jobs follow.
 type verifyAssignment struct {
 	Original string           `json:"original"`
 	Library  runner.Library   `json:"library"`
@@ -34,40 +26,98 @@ type verifyAssignment struct {
 	Examples int              `json:"examples"` // 0: all
 }
 
-// verifyAnswer is a line on file descriptor 3: what is tried next, or how it ended.
-type verifyAnswer struct {
-	Stage  string                 `json:"stage,omitempty"`
-	Result *quantize.Verification `json:"result,omitempty"`
-	Error  string                 `json:"error,omitempty"`
+// verifyJob is what is to be done next: one of its fields is set.
+type verifyJob struct {
+	Origin   bool                  `json:"origin,omitempty"` // say the version of the runtime, and the hash of the data set
+	Look     *lookJob              `json:"look,omitempty"`
+	Extremes *quantize.ExtremesJob `json:"extremes,omitempty"`
+	Begin    bool                  `json:"begin,omitempty"` // begin to run the original; it has no answer
+	Try      string                `json:"try,omitempty"`   // the quantized model
 }
 
-// verifier tries a quantized model in a process of its own: the runtime is known to crash on some valid ones. Close it.
+// lookJob is a model to be looked at.
+type lookJob struct {
+	Path    string          `json:"path"`
+	Options backend.Options `json:"options"`
+}
+
+// verifyAnswer is a line on file descriptor 3: what is tried next, how far that is, or how a job ended.
+type verifyAnswer struct {
+	Stage    string                 `json:"stage,omitempty"`
+	Done     int                    `json:"done,omitempty"` // examples, of a calibration under way
+	Of       int                    `json:"of,omitempty"`   // how many there are
+	Version  string                 `json:"version,omitempty"`
+	Data     string                 `json:"data,omitempty"` // hash of the data set
+	Looked   *lookedValues          `json:"looked,omitempty"`
+	Extremes *quantize.Extremes     `json:"extremes,omitempty"`
+	Result   *quantize.Verification `json:"result,omitempty"`
+	Error    string                 `json:"error,omitempty"`
+}
+
+// lookedValues are what a model takes and gives, with the types that backend.ValueInfo does not write.
+type lookedValues struct {
+	Inputs, Outputs []typedValue
+}
+
+type typedValue struct {
+	backend.ValueInfo
+	Kind  tensor.Kind
+	DType tensor.DType
+}
+
+func typed(values []backend.ValueInfo) []typedValue {
+	out := make([]typedValue, len(values))
+	for i, v := range values {
+		out[i] = typedValue{v, v.Kind, v.DType}
+	}
+	return out
+}
+
+func untyped(values []typedValue) []backend.ValueInfo {
+	out := make([]backend.ValueInfo, len(values))
+	for i, v := range values {
+		out[i] = v.ValueInfo
+		out[i].Kind, out[i].DType = v.Kind, v.DType
+	}
+	return out
+}
+
+// verifier does what needs the runtime in a process of its own: the runtime is known to crash on some valid models. Close it.
 type verifier struct {
 	assignment verifyAssignment
 	cmd        *exec.Cmd // nil until it is started
-	input      io.WriteCloser
+	input      *json.Encoder
+	stdin      io.Closer
 	answers    *os.File
+	output     *json.Decoder // of answers
+	stage      string        // what is tried
 	words      strings.Builder
 	failed     error // to start
 }
 
 // verifyWith has what becomes of q tried in a process of its own.
 func verifyWith(q *quantize.Request, library runner.Library, d *results.Dataset, examples int) *verifier {
-	v := &verifier{assignment: verifyAssignment{q.Model, library, d, examples}}
-	q.Near, q.Verify = v.start, v.verify
+	v := &verifier{assignment: verifyAssignment{q.Model, library, d, examples}, stage: "load the runtime"}
+	q.Near, q.Verify = v.begin, v.verify
 	return v
 }
 
-// start starts the process, which loads the original and waits.
+// prepareToo has models looked at and calibrated there too, so that this process needs no runtime for them. The process is started.
+func (v *verifier) prepareToo(ctx context.Context, q *quantize.Request) {
+	q.Look, q.Extremes = v.look, v.extremes
+	v.start(ctx)
+}
+
+// start starts the process, which loads the runtime and waits.
 func (v *verifier) start(ctx context.Context) {
 	if v.cmd == nil && v.failed == nil {
-		if err := v.begin(ctx); err != nil {
+		if err := v.launch(ctx); err != nil {
 			v.failed = fmt.Errorf("start a process to try the model: %w", err)
 		}
 	}
 }
 
-func (v *verifier) begin(ctx context.Context) error {
+func (v *verifier) launch(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -81,43 +131,89 @@ func (v *verifier) begin(ctx context.Context) error {
 	cmd.Stderr = &v.words
 	cmd.ExtraFiles = []*os.File{childEnd}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which then kills the worker
-	input, err := cmd.StdinPipe()
+	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
 		return errors.Join(err, answers.Close())
 	}
-	v.cmd, v.input, v.answers = cmd, input, answers
-	_ = json.NewEncoder(input).Encode(v.assignment) // a process that is gone says so by its answers
+	v.cmd, v.stdin, v.input, v.answers, v.output = cmd, stdin, json.NewEncoder(stdin), answers, json.NewDecoder(answers)
+	_ = v.input.Encode(v.assignment) // a process that is gone says so by its answers
 	return nil
 }
 
-func (v *verifier) verify(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
+// ask has a job done. progress, where not nil, is told of examples that are done.
+func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, of int)) (a verifyAnswer, err error) {
 	v.start(ctx)
 	if v.failed != nil {
-		return nil, v.failed
+		return a, v.failed
 	}
-	_ = json.NewEncoder(v.input).Encode(job.Made)
-	last, stage := readAnswers(v.answers)
-	err := v.cmd.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case last.Error != "":
-		return nil, errors.New(last.Error)
-	case last.Result == nil:
-		return nil, fmt.Errorf("the runtime ended its process when it was to %s (%s)", stage, howEnded(err, v.words.String()))
+	_ = v.input.Encode(job)
+	for {
+		a = verifyAnswer{}
+		err := v.output.Decode(&a)
+		switch {
+		case ctx.Err() != nil:
+			return a, ctx.Err()
+		case err != nil:
+			return a, v.end(fmt.Errorf("the runtime ended its process when it was to %s (%s)", v.stage, howEnded(v.cmd.Wait(), v.words.String())))
+		case a.Error != "":
+			return a, errors.New(a.Error)
+		case a.Stage != "":
+			v.stage = a.Stage
+		case a.Done == 0:
+			return a, nil
+		case progress != nil:
+			progress(a.Done, a.Of)
+		}
 	}
-	return last.Result, nil
 }
 
-// Close ends the process where it waits for a model that did not come.
+// end is the answer to all that is still asked.
+func (v *verifier) end(err error) error {
+	v.failed = err
+	return err
+}
+
+// origin is the version of the runtime and the hash of the data set, "" where there is none.
+func (v *verifier) origin(ctx context.Context) (runtime, data string, err error) {
+	a, err := v.ask(ctx, verifyJob{Origin: true}, nil)
+	return a.Version, a.Data, err
+}
+
+func (v *verifier) look(ctx context.Context, path string, o backend.Options) (*quantize.Looked, error) {
+	a, err := v.ask(ctx, verifyJob{Look: &lookJob{path, o}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &quantize.Looked{Inputs: untyped(a.Looked.Inputs), Outputs: untyped(a.Looked.Outputs)}, nil
+}
+
+func (v *verifier) extremes(ctx context.Context, job quantize.ExtremesJob, progress func(done, of int)) (*quantize.Extremes, error) {
+	a, err := v.ask(ctx, verifyJob{Extremes: &job}, progress)
+	return a.Extremes, err
+}
+
+// begin has the original run meanwhile.
+func (v *verifier) begin(ctx context.Context) {
+	v.start(ctx)
+	if v.failed == nil {
+		_ = v.input.Encode(verifyJob{Begin: true})
+	}
+}
+
+func (v *verifier) verify(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
+	a, err := v.ask(ctx, verifyJob{Try: job.Made}, nil)
+	return a.Result, err
+}
+
+// Close ends the process, which waits for a job. What it has written is gone already.
 func (v *verifier) Close() {
 	if v.cmd == nil {
 		return
 	}
-	v.input.Close()
+	v.stdin.Close()
 	if v.cmd.ProcessState == nil {
 		_ = v.cmd.Process.Kill()
 		_ = v.cmd.Wait()
@@ -125,19 +221,12 @@ func (v *verifier) Close() {
 	v.answers.Close()
 }
 
-// readAnswers reads to the end and returns the last answer and the last stage.
-func readAnswers(r io.Reader) (last verifyAnswer, stage string) {
-	stage = "load the runtime"
-	for d := json.NewDecoder(r); ; {
-		var a verifyAnswer
-		if d.Decode(&a) != nil {
-			return last, stage
-		}
-		last = a
-		if a.Stage != "" {
-			stage = a.Stage
-		}
+// peakRSS is the most memory in bytes that the process had resident, 0 before Close.
+func (v *verifier) peakRSS() int64 {
+	if v.cmd == nil || v.cmd.ProcessState == nil {
+		return 0
 	}
+	return peakRSSOf(v.cmd.ProcessState)
 }
 
 // howEnded says how a process died, with the line that a crashing Go program begins its last words with.
@@ -151,101 +240,4 @@ func howEnded(err error, words string) string {
 		return "without an answer"
 	}
 	return err.Error()
-}
-
-// newVerifyWorkerCmd is what quantization starts to try its result; people do not call it.
-func newVerifyWorkerCmd(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:    "verify-worker",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			answers := os.NewFile(3, "answers")
-			if info, err := answers.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {
-				return usageError(errors.New("`assay verify-worker` is started by `assay quantize`, not by hand"))
-			}
-			child.BeFirstToDie()
-			enc := json.NewEncoder(answers)
-			v, err := verifyAssigned(cmd.Context(), json.NewDecoder(a.stdin), func(stage string) { _ = enc.Encode(verifyAnswer{Stage: stage}) })
-			answer := verifyAnswer{Result: v}
-			if err != nil {
-				answer = verifyAnswer{Error: err.Error()}
-			}
-			return enc.Encode(answer)
-		},
-	}
-}
-
-// verifyAssigned reads the assignment, loads the original while it waits for the model, and tries that.
-func verifyAssigned(ctx context.Context, input *json.Decoder, stage func(string)) (*quantize.Verification, error) {
-	var job verifyAssignment
-	if err := input.Decode(&job); err != nil {
-		return nil, fmt.Errorf("read the assignment: %w", err)
-	}
-	b, err := ort.Open(ort.Config{Library: job.Library.Path, SHA256: job.Library.SHA256, Preload: job.Library.Preload})
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	original, examples := job.Original, generatedSource(job.Original)
-	if job.Dataset == nil && modelBytes(original) > quantize.MostMadeUp {
-		original = ""
-	}
-	if job.Dataset != nil {
-		d, err := dataset.Open(*job.Dataset)
-		if err != nil {
-			return nil, err
-		}
-		examples = calibrationSource(d, job.Original, job.Examples)
-	}
-	stage("load the original")
-	t := quantize.NewTrial(ctx, b, original, examples)
-	defer t.Close()
-	if job.Dataset == nil {
-		t.Least, t.Time = 1, 50*time.Millisecond // what is made up says little, and more of it little more
-	}
-	var made string
-	if err := input.Decode(&made); err != nil {
-		return nil, fmt.Errorf("read the model's name: %w", err)
-	}
-	v, err := t.Run(ctx, made, stage)
-	if v != nil {
-		v.Quality.Generated = job.Dataset == nil && v.Quality.Examples > 0
-		if v.Exact != nil {
-			v.Exact.Generated = v.Quality.Generated
-		}
-	}
-	return v, err
-}
-
-// modelBytes is the size of a model with its external data, 0 where it cannot be told.
-func modelBytes(path string) int64 {
-	m, err := onnx.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer m.Close()
-	size, err := m.Size()
-	if err != nil {
-		return 0
-	}
-	return size
-}
-
-// generatedSource makes examples from the types and names of a model's inputs.
-func generatedSource(model string) quantize.Source {
-	var feeds [][]tensor.Value
-	return func(inputs []backend.ValueInfo, i int) ([]tensor.Value, bool, error) {
-		if feeds == nil {
-			made, _, err := makeFeeds(model, inputs, results.Input{}, 1, 1)
-			if err != nil {
-				return nil, false, err
-			}
-			feeds = made
-		}
-		if i >= len(feeds) {
-			return nil, false, nil
-		}
-		return feeds[i], true, nil
-	}
 }

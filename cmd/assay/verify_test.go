@@ -1,0 +1,88 @@
+//go:build cgo && linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"assay/backend"
+	"assay/quantize"
+	"assay/runner"
+	"assay/tensor"
+)
+
+// workerFor starts a worker on the small model. It ends with the test.
+func workerFor(t *testing.T, library runner.Library) (*verifier, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := os.WriteFile(path, encoded(t, linearModel([]float32{1, 2, 3, 4}, []float32{1, 2})), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	q := &quantize.Request{Model: path}
+	v := verifyWith(q, library, nil, 0)
+	t.Cleanup(v.Close)
+	v.prepareToo(t.Context(), q)
+	return v, path
+}
+
+func TestWorkerSaysWhatARuntimeOfThisProcessWould(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	if err != nil {
+		t.Skip(err)
+	}
+	v, path := workerFor(t, library)
+	cpu := backend.Options{Provider: backend.Provider{Name: "cpu"}}
+	got, err := v.look(t.Context(), path, cpu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &quantize.Looked{
+		Inputs:  []backend.ValueInfo{{Name: "x", Kind: tensor.KindTensor, DType: tensor.Float32, Dims: []backend.Dim{{Size: -1, Symbol: "batch"}, {Size: 2}}}},
+		Outputs: []backend.ValueInfo{{Name: "y", Kind: tensor.KindTensor, DType: tensor.Float32, Dims: []backend.Dim{{Size: -1, Symbol: "batch"}, {Size: 2}}}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if _, err := v.look(t.Context(), path+".none", cpu); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if runtime, data, err := v.origin(t.Context()); err != nil || runtime == "" || data != "" {
+		t.Errorf("runtime %q, data %q: %v", runtime, data, err) // after an error of a job it does the next
+	}
+	v.Close()
+	if v.peakRSS() < 1<<20 {
+		t.Errorf("its peak was %d bytes", v.peakRSS())
+	}
+}
+
+// What a worker was about when it died is all that is known.
+func TestWorkerThatDiesNamesItsStage(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	if err != nil {
+		t.Skip(err)
+	}
+	v, path := workerFor(t, library)
+	if _, err := v.look(t.Context(), path, backend.Options{Provider: backend.Provider{Name: "cpu"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // every further question has the same answer
+		_, err := v.look(t.Context(), path, backend.Options{})
+		if err == nil || !strings.Contains(err.Error(), "ended its process when it was to prepare the graph (signal: killed)") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestWorkerWithoutARuntime(t *testing.T) {
+	v, path := workerFor(t, runner.Library{Path: filepath.Join(t.TempDir(), "libnone.so")})
+	if _, err := v.look(t.Context(), path, backend.Options{}); err == nil || !strings.Contains(err.Error(), "libnone.so") || !strings.Contains(err.Error(), "assay runtime install") {
+		t.Errorf("%v", err)
+	}
+}
