@@ -85,6 +85,42 @@ func TestLateWakingIsTheGenerators(t *testing.T) {
 	}
 }
 
+// busyPeriods are the rows of a queue that is never empty: a call of 100 us, then a gap, then the next; of every thousandth the gap is a stop.
+func busyPeriods(workers int, gap, stop time.Duration) *replay {
+	p := newReplay(loadgen.Batching{}, make([]int64, workers))
+	free := make([]int64, workers)
+	for i := range 20_000 {
+		w := i % workers
+		start := free[w] + int64(gap)
+		if i%1000 == 999 {
+			start += int64(stop)
+		}
+		if i < workers {
+			start = int64(i) * 30_000
+		}
+		free[w] = start + 100_000
+		p.add(results.Request{DueNS: int64(i), IssuedNS: int64(i), StartedNS: start, DoneNS: free[w]})
+	}
+	return p
+}
+
+// TestAWorkersOwnWorkIsNoStop: half a microsecond between calls adds up to 10 ms over a queue of 20,000 and is explained; a tenth of a millisecond
+// is not, nor is a stop of 5 ms now and then.
+func TestAWorkersOwnWorkIsNoStop(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		if got := busyPeriods(workers, 500*time.Nanosecond, 0).unexplained.Max(); got > int64(100*time.Microsecond) { // of which 60 are the late start of the third worker
+			t.Errorf("%d workers, 0.5 us between calls: %v unexplained", workers, time.Duration(got))
+		}
+		want := time.Duration(20_000/workers) * 99 * time.Microsecond
+		if got := busyPeriods(workers, 100*time.Microsecond, 0).unexplained.Max(); got < int64(want)*9/10 {
+			t.Errorf("%d workers, 100 us between calls: %v unexplained, want %v", workers, time.Duration(got), want)
+		}
+		if got := busyPeriods(workers, 500*time.Nanosecond, 5*time.Millisecond).unexplained.Max(); got < int64(5*time.Millisecond) {
+			t.Errorf("%d workers, stops of 5 ms: %v unexplained", workers, time.Duration(got))
+		}
+	}
+}
+
 // TestASteppedClockShows: the wall's clock is set forward by a second within ten, slewed by a thousandth, or keeps step.
 func TestASteppedClockShows(t *testing.T) {
 	begun := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)

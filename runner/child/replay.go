@@ -9,13 +9,14 @@ import (
 // really waited. Requests come in the order in which they were due.
 type replay struct {
 	single      *loadgen.Oracle
+	turnovers   *turnovers
 	batched     *loadgen.BatchOracle // nil where requests are sent by themselves
 	batch       []results.Request    // of the batch that is not complete yet
 	unexplained loadgen.Spread
 }
 
 func newReplay(b loadgen.Batching, free []int64) *replay {
-	r := &replay{single: loadgen.NewOracle(free...)}
+	r := &replay{single: loadgen.NewOracle(free...), turnovers: newTurnovers(free)}
 	if b.Max > 1 {
 		r.batched = loadgen.NewBatchOracle(b, free...)
 	}
@@ -25,7 +26,8 @@ func newReplay(b loadgen.Batching, free []int64) *replay {
 // add takes a request that was sent and came back.
 func (p *replay) add(r results.Request) {
 	if p.batched == nil {
-		p.unexplained.Add(r.StartedNS - r.DueNS - p.single.Wait(r.DueNS, r.DoneNS-r.StartedNS))
+		turnover := p.turnovers.add(r) // which the queue behind the request waits for as it does for the service
+		p.unexplained.Add(r.StartedNS - r.DueNS - turnover - p.single.Wait(r.DueNS, turnover+r.DoneNS-r.StartedNS))
 		return
 	}
 	if n := len(p.batch); n > 0 && (p.batch[n-1].StartedNS != r.StartedNS || p.batch[n-1].DoneNS != r.DoneNS) {
