@@ -1,10 +1,14 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"gonum.org/v1/gonum/stat"
 
 	"assay/results"
 	"assay/results/stats"
@@ -12,10 +16,12 @@ import (
 
 // The limits of a settled band.
 const (
-	widest   = 0.07 // of a band that is settled
-	aimed    = 0.06 // at which the search stops
-	disagree = 3.3  // standard errors between measured and predicted misses that are too many
+	widest = 0.07 // of a band that is settled
+	aimed  = 0.06 // at which the search stops
 )
+
+// disagree is how many standard errors between measured and predicted misses are too many; a test of the search without predictions takes fewer.
+var disagree = 3.3
 
 // assessor holds what was measured so far.
 type assessor struct {
@@ -24,37 +30,52 @@ type assessor struct {
 	probes   []*measured
 	replay   *stats.Replay // of all open probes; nil until there is one, or after another was added
 	placed   *estimate     // likewise
+	known    map[float64]tried
 }
 
 func newAssessor(p Plan) (*assessor, error) {
 	s, err := newSchedule(p, replayLength)
-	return &assessor{plan: p, schedule: s}, err
+	return &assessor{plan: p, schedule: s, known: map[float64]tried{}}, err
 }
 
 func (a *assessor) add(m *measured) {
 	a.probes = append(a.probes, m)
 	a.replay, a.placed = nil, nil
+	if slices.ContainsFunc(a.plan.Objectives, func(o results.SLO) bool { return o.Metric == results.ErrorShare }) {
+		clear(a.known) // its verdict is of all probes together
+	}
 }
 
 // closed is the rate of the closed loop; 0 before it was measured.
 func (a *assessor) closed() float64 {
 	rate := 0.0
 	for _, m := range a.probes {
-		if m.Kind == results.ProbeClosed {
+		if m.Kind == results.ProbeClosed && !m.SetAside {
 			rate = m.served()
 		}
 	}
 	return rate
 }
 
+// open is the probes in open loops that count.
 func (a *assessor) open() []*measured {
 	var open []*measured
 	for _, m := range a.probes {
-		if m.Kind != results.ProbeClosed {
+		if m.Kind != results.ProbeClosed && !m.SetAside {
 			open = append(open, m)
 		}
 	}
 	return open
+}
+
+// setAside is how many probes the host disturbed.
+func (a *assessor) setAside() (n int) {
+	for _, m := range a.probes {
+		if m.SetAside {
+			n++
+		}
+	}
+	return n
 }
 
 // replayed is the replay of every call measured in open loops; nil where there is none.
@@ -73,6 +94,9 @@ func (a *assessor) replayed() *stats.Replay {
 
 // judge gives a probe's verdict as far as it can be told now: the measured latencies alone where they suffice, else the replay of all calls.
 func (a *assessor) judge(m *measured) (verdict, reason string) {
+	if m.Kind == results.ProbeMeasure {
+		return a.judgeTogether(m.Rate)
+	}
 	if o := m.overload(); o.Overloaded {
 		return stats.VerdictFail, fmt.Sprintf("load.overloaded: %.3g of the requests were served; about %s/s can be", o.Served, results.RateLabel(o.Capacity))
 	}
@@ -156,25 +180,55 @@ func (a *assessor) place() estimate {
 	return e
 }
 
-// agreement holds what was measured against what the replay predicts at the same rates: the difference in requests that missed the
-// objective, in standard errors.
+// The replays of each probe's own arrivals that show how many requests would have missed the objective, and the requests before them that fill
+// the queue.
+const (
+	repeats   = 100
+	leadCalls = 400
+)
+
+// agreement holds what was measured against what the calls predict for the same arrivals: the difference in requests that missed the objective,
+// in standard errors. Probes count by how sure their prediction is, so that those near saturation, where one long queue decides, do not drown
+// the others.
 func (a *assessor) agreement(o results.SLO) float64 {
 	replay, closed := a.replayed(), a.closed()
-	limits := []float64{o.AtMost.Seconds()}
+	rng := rand.New(rand.NewPCG(a.plan.Seed, 0x6167726565)) // "agree"
 	difference, variance := 0.0, 0.0
 	for _, m := range a.open() {
-		if m.Rate > 0.95*closed {
+		if m.Rate > 0.95*closed || len(m.Rows) == 0 {
 			continue // no steady state that short probes could show
 		}
-		late := replay.Late(m.Rate, limits, 1<<19)
-		n := float64(len(m.latencies))
-		difference += float64(m.missed(o)) - n*late.Share[0]
-		variance += n*late.Share[0]*(1-late.Share[0])*late.Spans[0] + 1
+		mean, sd := meanSD(replay.Repeat(a.arrivals(m), leadCalls, o.AtMost.Seconds(), repeats, rng))
+		known := sd*sd + 1
+		difference += (float64(m.missed(o)) - mean) / known
+		variance += 1 / known
 	}
 	if variance == 0 {
 		return 0
 	}
 	return difference / math.Sqrt(variance)
+}
+
+// arrivals are when a probe's requests were due, in seconds, behind others at the same rate that stand for its warm-up.
+func (a *assessor) arrivals(m *measured) []float64 {
+	first := float64(m.Rows[0].DueNS) / 1e9
+	due := make([]float64, 0, leadCalls+len(m.Rows))
+	for _, at := range a.schedule.arrivals[:leadCalls] {
+		due = append(due, first+(at-a.schedule.arrivals[leadCalls])/m.Rate)
+	}
+	for i := range m.Rows {
+		due = append(due, float64(m.Rows[i].DueNS)/1e9)
+	}
+	return due
+}
+
+// meanSD is the mean of counts and their standard deviation.
+func meanSD(counts []int) (mean, sd float64) {
+	values := make([]float64, len(counts))
+	for i, c := range counts {
+		values[i] = float64(c)
+	}
+	return stat.MeanStdDev(values, nil)
 }
 
 // report is the answer as it stands.
@@ -183,6 +237,7 @@ func (a *assessor) report(arm string) *results.Capacity {
 		Reasons: []string{}, Verdict: stats.VerdictInconclusive, Probes: []results.ProbeReport{}}
 	e := a.estimate()
 	a.settle(c, e)
+	c.SetAside = a.setAside()
 	for _, m := range a.probes {
 		c.Seconds += m.seconds()
 		c.Probes = append(c.Probes, a.probeReport(m, e, c))
@@ -211,19 +266,23 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 		return
 	}
 	c.Binding, c.Agreement = e.binding.String(), &e.agreement
-	if e.Rate <= a.closed()*lowestShare*1.01 {
-		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: the model alone takes too long", e.binding)
-		c.Band.Fails = lowestRate(open)
+	if a.contradicted(e) {
+		a.settleMeasured(c, e)
 		return
 	}
-	if math.Abs(e.agreement) > disagree {
-		a.measuredBand(c)
-		c.Reason = fmt.Sprintf("measured latencies are not those that the calls predict (%.1f standard errors): the band is that of the measured verdicts alone", e.agreement)
+	if lowest := a.closed() * lowestShare; e.Rate <= lowest*1.01 {
+		late := a.replayed().Late(lowest, []float64{e.binding.AtMost.Seconds()}, 1<<19)
+		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: %.3g %% of the calls take longer by themselves", e.binding, 100*late.Share[0])
+		c.Band.Fails = lowestRate(open)
 		return
 	}
 	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
 	c.Estimate, c.Band.Passes, c.Band.Fails = &rate, &low, &high
-	c.Method = fmt.Sprintf("replay of %d measured calls through the queue, one-sided 99 %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), 20)
+	order := ""
+	if a.replayed().InOrder() {
+		order = ", in pieces of their order because they depend on one another"
+	}
+	c.Method = fmt.Sprintf("replay of %d measured calls through the queue%s, one-sided %g %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), order, 100*stats.BoundLevel, 20)
 	width, _ := c.Band.Width()
 	switch below, above := a.confirmed(e); {
 	case width > widest:
@@ -249,6 +308,17 @@ func (a *assessor) failures(m *measured, o results.SLO) string {
 	return stats.VerdictInconclusive
 }
 
+// failuresOf is the worst verdict of some probes by an objective on failures.
+func (a *assessor) failuresOf(probes []*measured, o results.SLO) string {
+	verdict := stats.VerdictPass
+	for _, m := range probes {
+		if v := a.failures(m, o); v == stats.VerdictFail || verdict == stats.VerdictPass {
+			verdict = v
+		}
+	}
+	return verdict
+}
+
 func (a *assessor) allFailures() (failed, n int) {
 	for _, m := range a.open() {
 		failed, n = failed+m.failed(), n+len(m.latencies)
@@ -270,57 +340,8 @@ func (a *assessor) failing() (verdict, reason string) {
 }
 
 func lowestRate(open []*measured) *float64 {
-	rate := slices.MinFunc(open, func(a, b *measured) int { return cmpRate(a, b) }).Rate
+	rate := slices.MinFunc(open, func(a, b *measured) int { return cmp.Compare(a.Rate, b.Rate) }).Rate
 	return &rate
-}
-
-func cmpRate(a, b *measured) int {
-	switch {
-	case a.Rate < b.Rate:
-		return -1
-	case a.Rate > b.Rate:
-		return 1
-	}
-	return 0
-}
-
-// measuredBand takes the band from verdicts of measured latencies alone.
-func (a *assessor) measuredBand(c *results.Capacity) {
-	c.Method = "verdicts of measured latencies (null-scaled batch means, overload)"
-	for _, m := range a.open() {
-		rate := m.Rate
-		switch a.measuredVerdict(m) {
-		case stats.VerdictPass:
-			if c.Band.Passes == nil || rate > *c.Band.Passes {
-				c.Band.Passes = &rate
-			}
-		case stats.VerdictFail:
-			if c.Band.Fails == nil || rate < *c.Band.Fails {
-				c.Band.Fails = &rate
-			}
-		}
-	}
-	if c.Band.Passes != nil && c.Band.Fails != nil && *c.Band.Fails < *c.Band.Passes { // they contradict each other: say the wider
-		c.Band.Passes, c.Band.Fails = c.Band.Fails, c.Band.Passes
-	}
-}
-
-// measuredVerdict is that of a probe's latencies alone.
-func (a *assessor) measuredVerdict(m *measured) string {
-	if m.overload().Overloaded {
-		return stats.VerdictFail
-	}
-	worst := stats.VerdictPass
-	for _, o := range a.plan.Objectives {
-		v := a.failures(m, o)
-		if o.Metric != results.ErrorShare {
-			v = stats.BatchMeans(m.latencies, o.Quantile(), o.AtMost.Seconds()).Verdict
-		}
-		if v == stats.VerdictFail || worst == stats.VerdictPass {
-			worst = v
-		}
-	}
-	return worst
 }
 
 // confirmed counts the fresh seeds under which rates below the estimate were probed, and those above.
@@ -340,6 +361,13 @@ func (a *assessor) probeReport(m *measured, e estimate, c *results.Capacity) res
 	sorted := slices.Clone(m.latencies)
 	slices.Sort(sorted)
 	r.Median = quantileOf(sorted, 0.5)
+	if m.SetAside {
+		r.Rate = m.Rate
+		if m.Kind == results.ProbeClosed {
+			r.Rate = m.served()
+		}
+		return r
+	}
 	if m.Kind == results.ProbeClosed {
 		r.Rate, r.NEff = m.served(), float64(len(m.latencies))
 		return r
@@ -360,7 +388,7 @@ func (a *assessor) probeReport(m *measured, e estimate, c *results.Capacity) res
 
 // settledVerdict is a probe's at the end: that of its own latencies, or else what the band says of its rate.
 func (a *assessor) settledVerdict(m *measured, b results.Band) string {
-	switch v := a.measuredVerdict(m); {
+	switch v, _ := a.measuredVerdict(m); {
 	case v != stats.VerdictInconclusive:
 		return v
 	case b.Passes != nil && m.Rate <= *b.Passes:
@@ -382,13 +410,18 @@ func quantileOf(sorted []float64, p float64) *float64 {
 	return nil
 }
 
-// validate gives the whole the verdict of its probes: invalid where more than a fifth of them are, suspect where any is not valid; and a
-// band of probes that are not to be trusted is not settled.
+// validate gives the whole the verdict of its probes that count: invalid where more than a fifth of them are, suspect where any is not valid; and
+// a band of probes that are not to be trusted is not settled.
 func (a *assessor) validate(c *results.Capacity) {
 	count := map[string]int{}
 	first, total := map[string]string{}, map[string]int{}
 	var codes []string
+	used := 0
 	for _, m := range a.probes {
+		if m.SetAside {
+			continue
+		}
+		used++
 		count[m.Validity]++
 		for _, r := range m.Reasons {
 			code, text, _ := strings.Cut(r, ": ")
@@ -405,19 +438,19 @@ func (a *assessor) validate(c *results.Capacity) {
 	for _, code := range codes {
 		text := first[code]
 		if total[code] > 1 {
-			text = fmt.Sprintf("%d of %d probes, the first: %s", total[code], len(a.probes), text)
+			text = fmt.Sprintf("%d of %d probes, the first: %s", total[code], used, text)
 		}
 		c.Reasons = append(c.Reasons, code+": "+text)
 	}
 	switch {
-	case 5*count["invalid"] > len(a.probes):
+	case 5*count["invalid"] > used:
 		c.Validity = "invalid"
 	case count["invalid"]+count["suspect"] > 0 && len(codes) > 0:
 		c.Validity = "suspect"
 	}
 	if c.Validity == "invalid" {
 		c.Verdict = stats.VerdictInconclusive
-		c.Reason = fmt.Sprintf("%d of %d probes are invalid, so the band is not to be trusted; %s", count["invalid"], len(a.probes), c.Reason)
+		c.Reason = fmt.Sprintf("%d of %d probes are invalid, so the band is not to be trusted; %s", count["invalid"], used, c.Reason)
 	}
 }
 

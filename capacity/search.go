@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"assay/results"
@@ -20,6 +21,9 @@ const (
 	longer      = 3          // times the length of a probe that could not tell
 	farthest    = 1.1        // ratio of a confirmed rate to the estimate at most
 	mostRounds  = 12         // of confirmation
+
+	mostRepeats  = 2  // of a probe that the host disturbed
+	mostSetAside = 10 // of such probes in a search
 )
 
 // lengthOf is how long a probe lasts that should see so many requests at the closed-loop rate.
@@ -90,10 +94,18 @@ func (s *searcher) search(ctx context.Context) error {
 		s.plan.Budget = defaultBudget(s.closed())
 	}
 	settled, err := s.bisect(ctx)
-	if err != nil || !settled {
+	if err != nil {
 		return err
 	}
-	return s.confirm(ctx)
+	if settled {
+		if err := s.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if s.contradicted(s.estimate()) {
+		return s.measure(ctx)
+	}
+	return nil
 }
 
 // defaultBudget is two minutes of load, more for slow models: what it takes to see rare slow calls; at most twenty minutes.
@@ -193,7 +205,7 @@ func (s *searcher) confirm(ctx context.Context) error {
 	length := 2 * s.stepLength()
 	for round := range mostRounds {
 		e := s.estimate()
-		if !e.ok || round > 0 && (e.width() <= aimed || s.spent >= s.plan.Budget) {
+		if !e.ok || round > 0 && (e.width() <= aimed || s.spent >= s.plan.Budget || s.contradicted(e)) {
 			return nil
 		}
 		if round > 0 {
@@ -234,8 +246,20 @@ func freshSeed(seed uint64, block int) uint64 {
 	return rand.New(rand.NewPCG(seed, 0x6672657368+uint64(block))).Uint64() >> 1 // "fresh"
 }
 
-// probe takes the next probe from the journal, or carries it out and keeps it there.
+// probe measures, and again where the host disturbed it: what disturbed it is seen by its own marks (late threads, stops, a stepped clock),
+// not by the latencies, so that leaving it out favours no verdict.
 func (s *searcher) probe(ctx context.Context, p results.Probe) (*measured, error) {
+	for {
+		m, err := s.once(ctx, p)
+		if err != nil || !m.SetAside {
+			return m, err
+		}
+		p.Repeat++
+	}
+}
+
+// once takes the next probe from the journal, or carries it out and keeps it there.
+func (s *searcher) once(ctx context.Context, p results.Probe) (*measured, error) {
 	p.Index = len(s.probes)
 	if len(s.done) > 0 {
 		return s.takeUp(p)
@@ -249,11 +273,16 @@ func (s *searcher) probe(ctx context.Context, p results.Probe) (*measured, error
 		return nil, err
 	}
 	p.Arm = arm
+	code := disturbance(samples)
+	p.SetAside = code != "" && p.Repeat < mostRepeats && s.setAside() < mostSetAside
 	m := newMeasured(p, samples)
 	s.keep(m)
-	if p.Kind == results.ProbeClosed {
+	switch {
+	case p.Kind == results.ProbeClosed:
 		m.Rate = m.served()
-	} else {
+	case m.SetAside:
+		m.Reason = "set aside and sent again: " + code
+	default:
 		m.Verdict, m.Reason = s.judge(m)
 	}
 	if err := s.journal.Append(m.Probe); err != nil {
@@ -263,11 +292,25 @@ func (s *searcher) probe(ctx context.Context, p results.Probe) (*measured, error
 	return m, nil
 }
 
+// disturbance is the reason for which a probe is not to be trusted that lies in the host and not in the load; "" where there is none.
+func disturbance(samples Samples) string {
+	if samples.Validity != "invalid" {
+		return ""
+	}
+	for _, reason := range samples.Reasons {
+		switch code, _, _ := strings.Cut(reason, ":"); code {
+		case "host.late", "host.stopped", "host.clock", "load.unexplained":
+			return code
+		}
+	}
+	return ""
+}
+
 // takeUp gives the journal's next probe, which must be the one that is asked for.
 func (s *searcher) takeUp(p results.Probe) (*measured, error) {
 	was := s.done[0]
 	s.done = s.done[1:]
-	if was.Index != p.Index || was.Kind != p.Kind || was.Seed != p.Seed || was.Block != p.Block || p.Kind != results.ProbeClosed && was.Rate != p.Rate {
+	if was.Index != p.Index || was.Kind != p.Kind || was.Seed != p.Seed || was.Block != p.Block || was.Repeat != p.Repeat || p.Kind != results.ProbeClosed && was.Rate != p.Rate {
 		return nil, fmt.Errorf("the journal's probe %d is %s at %s/s, and the search would do %s at %s/s: it was begun otherwise; choose another --out",
 			was.Index, was.Kind, results.RateLabel(was.Rate), p.Kind, results.RateLabel(p.Rate))
 	}

@@ -24,6 +24,7 @@ const (
 	ProbeSearch  = "search"  // a step of the bisection, all under the same arrivals
 	ProbeExtend  = "extend"  // the same again, longer, because it could not tell
 	ProbeConfirm = "confirm" // an end of the band under fresh arrivals
+	ProbeMeasure = "measure" // a rate whose measured verdict is wanted, because the calls do not predict what is measured
 )
 
 // Probe is one load of the search, as its journal keeps it.
@@ -37,6 +38,9 @@ type Probe struct {
 	Length  time.Duration `json:"length_ns"`
 	Verdict string        `json:"verdict"` // pass, fail, inconclusive; of a closed loop ""
 	Reason  string        `json:"reason"`
+	// SetAside says that the host disturbed the probe, so that it was sent again and counts for nothing; Repeat counts those before it.
+	SetAside bool `json:"set_aside,omitempty"`
+	Repeat   int  `json:"repeat,omitempty"`
 }
 
 // ProbeReport is a probe with what its samples say.
@@ -86,6 +90,7 @@ type Capacity struct {
 	Seconds   float64       `json:"seconds"`     // of load
 	Probes    []ProbeReport `json:"probes"`
 	Curve     []CurvePoint  `json:"curve,omitempty"`
+	SetAside  int           `json:"set_aside"` // probes that the host disturbed and that were sent again
 }
 
 // CurvePoint is the predicted latency at the binding objective's quantile at a rate.

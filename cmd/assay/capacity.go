@@ -210,6 +210,11 @@ func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples
 		l.Name += "-long"
 	case results.ProbeConfirm:
 		l.Name += fmt.Sprintf("-round%d", capacity.Round(r.Block))
+	case results.ProbeMeasure:
+		l.Name += "-measured"
+	}
+	if r.Repeat > 0 {
+		l.Name += fmt.Sprintf("-again%d", r.Repeat)
 	}
 	t, err := p.Trial(ctx, r.Block, l, r.Warmup, r.Seed, r.Seed+uint64(r.Index)<<32)
 	if err != nil {
@@ -241,13 +246,16 @@ func (q quietTrials) TrialEnds(_ int, _ results.Arm, t *results.Trial) {
 // probeLine says in a line what a probe is about to do, or what came of it.
 func probeLine(e capacity.Event) string {
 	p := e.Probe
-	what := map[string]string{results.ProbeClosed: "closed loop", results.ProbeSearch: "search", results.ProbeExtend: "search, longer", results.ProbeConfirm: "confirm"}[p.Kind]
+	what := map[string]string{results.ProbeClosed: "closed loop", results.ProbeSearch: "search", results.ProbeExtend: "search, longer", results.ProbeConfirm: "confirm",
+		results.ProbeMeasure: "measure"}[p.Kind]
 	if p.Rate > 0 {
 		what += " " + results.RateLabel(p.Rate) + "/s"
 	}
 	line := fmt.Sprintf("probe %d, %s", p.Index+1, what)
 	if e.Begins {
 		line += fmt.Sprintf(" for %v", p.Length.Round(100*time.Millisecond))
+	} else if p.SetAside {
+		line += ": " + p.Reason
 	} else if p.Verdict != "" {
 		line += ": " + p.Verdict + ": " + p.Reason
 	}

@@ -31,6 +31,9 @@ func capacityFacts(c *results.Capacity) []string {
 	if c.Binding != "" && strings.Contains(c.SLO, ",") {
 		facts = append(facts, "The objective that limits the rate: "+c.Binding+".")
 	}
+	if c.SetAside > 0 {
+		facts = append(facts, fmt.Sprintf("Set aside: %s that the host disturbed; each was sent again.", plural(c.SetAside, "probe")))
+	}
 	if c.Knee != nil {
 		facts = append(facts, fmt.Sprintf("From about %s requests/s on, that quantile is more than twice what it is without load.", results.RateLabel(*c.Knee)))
 	}
@@ -54,10 +57,14 @@ func capacityGrid(c *results.Capacity) grid {
 		if p.Margin != nil {
 			margin = fmt.Sprintf("%+.0f %%", 100**p.Margin)
 		}
-		if p.Kind != results.ProbeClosed {
+		if p.Kind != results.ProbeClosed && !p.SetAside {
 			missed = fmt.Sprintf("%.3g %%", 100*p.Missed)
 		}
-		row := []cell{{text: fmt.Sprint(p.Index + 1)}, {text: p.Kind}, {text: results.RateLabel(p.Rate) + "/s"}, {text: orDash(p.Verdict), tone: verdictTone(p.Verdict)},
+		verdict := orDash(p.Verdict)
+		if p.SetAside {
+			verdict = "set aside"
+		}
+		row := []cell{{text: fmt.Sprint(p.Index + 1)}, {text: p.Kind}, {text: results.RateLabel(p.Rate) + "/s"}, {text: verdict, tone: verdictTone(p.Verdict)},
 			{text: seconds(p.Median)}, {text: seconds(p.Latency)}, {text: margin}, {text: missed}, {text: fmt.Sprint(p.N)}, {text: fmt.Sprintf("%.0f", p.NEff)},
 			{text: seconds(p.Lateness)}, {text: orDash(p.Validity), tone: verdictTone(p.Validity)}}
 		g.rows = append(g.rows, row)

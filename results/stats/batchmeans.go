@@ -8,9 +8,12 @@ import (
 // batches is into how many parts BatchMeans cuts a run.
 const batches = 32
 
-// memories is how many integrated autocorrelation times a run must hold for its batch means to be near independent: 28 a batch. For M/M/1
+// memories is how many integrated autocorrelation times a run must hold for its batch means to be near independent. For M/M/1
 // at a load of 0.5, 0.8 and 0.9 that is 9,000, 74,000 and 330,000 requests.
 const memories = 900
+
+// LeastMemories is how many a batch must hold.
+const LeastMemories = memories / float64(batches)
 
 // fewestRuns is from how many runs their own spread tells how far to trust them: each is then one batch, and must be as long as one.
 const fewestRuns = 5
@@ -72,7 +75,7 @@ func BatchMeansOfTrials(trials [][]float64, percentile, target float64) QueuedVe
 	v.Memory = remembered / float64(len(runs))
 	n := float64(v.N)
 	long := n >= memories*v.Memory
-	asBatches := !long && len(runs) >= fewestRuns && float64(shortest) >= memories/batches*v.Memory
+	asBatches := !long && len(runs) >= fewestRuns && float64(shortest) >= LeastMemories*v.Memory
 	mean, sd := meanSD(shares)
 	between, degrees := sd*sd/float64(len(shares)), float64(len(shares)-1)
 	if k := float64(len(runs)); k > 1 {
