@@ -11,10 +11,10 @@ import (
 	"assay/tensor"
 )
 
-// readBias reads what a node adds to its product. It is nil where it has no 8-bit form: one that differs from row to row.
+// readBias reads what a node adds to its product. It is nil where it has no integer form: where each row has one value, and each column a scale.
 func (r *rewriter) readBias(b bias) ([]float32, error) {
 	t := r.weight[b.name]
-	if len(t.Dims) > 2 || len(t.Dims) == 2 && t.Dims[0] != 1 {
+	if len(t.Dims) > 2 || byRow(t) && len(r.weightScales(b)) > 1 && t.Dims[1] == 1 {
 		return nil, nil
 	}
 	values, err := r.model.Float32s(t)
@@ -32,6 +32,9 @@ func (r *rewriter) readBias(b bias) ([]float32, error) {
 	}
 	return values, nil
 }
+
+// byRow reports whether a bias differs from row to row.
+func byRow(t *onnxpb.TensorProto) bool { return len(t.Dims) == 2 && t.Dims[0] != 1 }
 
 // weightScales are the scales of what a bias's node multiplies by, as many as there are channels. It is nil where the scales are not those of
 // the bias's channels.
@@ -57,8 +60,8 @@ func (r *rewriter) outputAxis(n *onnxpb.NodeProto) int {
 	return 1
 }
 
-// guardBiases widens the scales of weights where a bias would overflow. As in the reference it looks at the scale of an input's own range,
-// even where the input shares another's.
+// guardBiases widens the scales of weights where a bias would overflow. As in the reference it looks at the scale of an input's own range
+// where that is known, even where the input shares another's, which is wider.
 func (r *rewriter) guardBiases() error {
 	for _, b := range r.biases {
 		values, err := r.readBias(b)
@@ -67,6 +70,9 @@ func (r *rewriter) guardBiases() error {
 		}
 		c, constant := r.takes[slot{b.node, 1}]
 		in, known := r.params[input(b.node, 0)]
+		if !known {
+			in.Scale, known = r.scaleOf(b.node, 0)
+		}
 		if !constant || !known || r.weightScales(b) == nil || values == nil {
 			continue
 		}
@@ -100,7 +106,7 @@ func (r *rewriter) writeBiases() error {
 		if values == nil || !known || scales == nil {
 			continue
 		}
-		if r.parts[r.takes[slot{b.node, 1}]] != nil && r.takes[slot{b.node, 1}].axis >= 0 {
+		if r.parts[r.takes[slot{b.node, 1}]] != nil && r.takes[slot{b.node, 1}].axis >= 0 && !byRow(r.weight[b.name]) {
 			if values, scales = perChannel(values, scales); scales == nil {
 				return fmt.Errorf("%s: its bias %s has %d values for %d channels", nodeName(b.node), b.name, len(values), len(r.weightScales(b)))
 			}
@@ -142,7 +148,10 @@ func (r *rewriter) writeBias(b bias, values, scales []float32, again bool) {
 		r.dropInitializer(b.name)
 	}
 	dims, scaleDims, axis := t.Dims, []int64{}, -1
-	if len(scales) > 1 {
+	switch {
+	case len(scales) > 1 && byRow(t):
+		scaleDims, axis = []int64{int64(len(scales))}, 1
+	case len(scales) > 1:
 		dims, scaleDims, axis = []int64{int64(len(values))}, []int64{int64(len(scales))}, 0
 	}
 	q := make([]byte, 4*len(values))
@@ -181,13 +190,10 @@ func (r *rewriter) copyName(name string) string {
 	return r.unique(name + strconv.Itoa(number))
 }
 
-// biasInto writes the int32 integers of a bias, whose scale is the product of the input's and the weight's.
+// biasInto writes the int32 integers of a bias, whose scale is the product of the input's and the weight's: one, or one for each channel, of
+// which the values are one row or more.
 func biasInto(out []byte, values []float32, scales []float32) {
 	for i, x := range values {
-		s := scales[0]
-		if len(scales) > 1 {
-			s = scales[i]
-		}
-		binary.LittleEndian.PutUint32(out[4*i:], uint32(biasInteger(x, s)))
+		binary.LittleEndian.PutUint32(out[4*i:], uint32(biasInteger(x, scales[i%len(scales)])))
 	}
 }

@@ -3,18 +3,37 @@
 package quantize
 
 import (
-	"maps"
 	"math"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"assay/onnx"
 )
 
-// float16Goldens are the models whose goldens are kept in the repository; ASSAY_LONG compares every model there is.
-var float16Goldens = []string{"student.onnx", "teacher.onnx", "mnist.onnx", "dtln_1.onnx", "fastestdet.onnx", "ultraface-version-RFB-320.onnx", "vespa_random_encoder.onnx", "rules.onnx"}
+// float16Parity is that of what float32 weights become.
+var float16Parity = parity{script: "fp16.py", prefix: "fp16_", options: Options{Scheme: SchemeFP16}, made: map[string]func() *network{"rules.onnx": float16Rules},
+	kept: []string{"student.onnx", "teacher.onnx", "mnist.onnx", "dtln_1.onnx", "fastestdet.onnx", "ultraface-version-RFB-320.onnx",
+		"vespa_random_encoder.onnx", "rules.onnx"},
+	choices: []choice{{"all", nil, true}}, rewrite: rewriteFloat16}
+
+// Each weight becomes what the reference makes of it, bit for bit.
+func TestFloat16ModelsAreThoseOfTheReference(t *testing.T) { float16Parity.ofGoldens(t) }
+
+func TestFloat16ReferenceLive(t *testing.T) { float16Parity.live(t) }
+
+func rewriteFloat16(t *testing.T, m *onnx.Model, c goldenCase, _ []string) string {
+	t.Helper()
+	h, err := newHalf(t.Context(), lookWith(loaded(t)), m, Options{Scheme: SchemeFP16, KeepIO: c.KeepIO}, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := h.nothing(); why != "" {
+		return why
+	}
+	if err := h.rewrite(&Result{}); err != nil {
+		return err.Error()
+	}
+	return ""
+}
 
 // float16Rules has values at all of float16's borders, weights of operators that stay float32 and of those that do not, and slots of float32.
 func float16Rules() *network {
@@ -28,65 +47,4 @@ func float16Rules() *network {
 	n.model.Graph.Node[5].Input[1] = ""
 	n.model.Graph.Output[2].Type.GetTensorType().ElemType = 7
 	return n
-}
-
-// Each weight becomes what the reference makes of it, bit for bit.
-func TestFloat16ModelsAreThoseOfTheReference(t *testing.T) {
-	for _, name := range float16Goldens {
-		t.Run(name, func(t *testing.T) {
-			var g goldenModel
-			readGolden(t, "fp16_"+strings.TrimSuffix(name, ".onnx")+".json", &g)
-			path := ""
-			if name == "rules.onnx" {
-				path = float16Rules().save(t)
-			} else {
-				path = preparedBy(t, name, Options{Scheme: SchemeFP16})
-			}
-			compareFloat16(t, g, path)
-		})
-	}
-}
-
-func TestFloat16ReferenceLive(t *testing.T) {
-	live := askReference(t, "fp16.py", Options{Scheme: SchemeFP16}, float16Rules())
-	for _, file := range live.goldens {
-		var g goldenModel
-		live.read(t, file, &g)
-		t.Run(g.Model, func(t *testing.T) { compareFloat16(t, g, filepath.Join(live.prepared, g.Model)) })
-		live.keep(t, file, slices.Contains(float16Goldens, g.Model))
-	}
-}
-
-func compareFloat16(t *testing.T, g goldenModel, path string) {
-	if identity(t, path) != g.Identity {
-		t.Fatalf("the model is not the one that the golden was made from; make it again with -update")
-	}
-	for way, c := range g.Cases {
-		if c.Error != "" {
-			t.Logf("the reference stops at %+v", c)
-		}
-		m, err := onnx.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		h, err := newHalf(t.Context(), lookWith(loaded(t)), m, Options{Scheme: SchemeFP16, KeepIO: c.KeepIO}, t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if why := h.nothing(); why != "" {
-			t.Skip(why)
-		}
-		if err := h.rewrite(&Result{}); err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Check(); err != nil {
-			t.Fatal(err)
-		}
-		same, different := compareWithReference(t, m, &g, way, true)
-		for _, name := range slices.Sorted(maps.Keys(different)) {
-			t.Errorf("%+v: %s: %s", c, name, different[name])
-		}
-		t.Logf("%d initializers are equal", same)
-	}
 }

@@ -51,7 +51,7 @@ func paramsFor(low, high float32, r integerRange, symmetric bool) (Params, error
 	}
 	span := float64(high - low)
 	if math.IsInf(span, 0) {
-		return Params{}, fmt.Errorf("a range of [%v, %v] is wider than a float32 can hold", low, high)
+		return Params{}, fmt.Errorf("a range of [%v, %v] is wider than a float32 can hold; leave the node that it belongs to in float with --exclude", low, high)
 	}
 	scale := span / float64(r.max-r.min)
 	if scale < smallestNormal {

@@ -36,7 +36,8 @@ func To(m *onnx.Model, target int64) error {
 	for _, f := range m.Proto.Functions {
 		for _, o := range f.OpsetImport {
 			if onnx.Domain(o.Domain) == "" && o.Version < target {
-				return fmt.Errorf("its function %s is of opset %d, and functions are not converted; %s", f.Name, o.Version, advice)
+				return fmt.Errorf("its function %s is of opset %d, and functions are not converted to opset %d; export the model with that or a newer one",
+					f.Name, o.Version, target)
 			}
 		}
 	}

@@ -8,47 +8,27 @@ The test prepares the models and calls this script as `dynamic.py --prepared DIR
 nodes: of every initializer that the tool made the beginning of a hash for each way of WAYS, or dashes.
 """
 
-import argparse
 import pathlib
 import tempfile
 
 import onnx
-from golden import QUANT, described, identity, joined, write
+from golden import QUANT, arguments, described, models
 from onnxruntime.quantization import quantize_dynamic
 
-# Weight type, per channel, reduced range.
-WAYS = [(w, c, r) for w in ("int8", "uint8") for c in (True, False) for r in (False, True)]
+WAYS = [{"weight": w, "per_channel": c, "reduce_range": r} for w in ("int8", "uint8") for c in (True, False) for r in (False, True)]
 
 
-def quantized(path, way, folder):
-    weight, per_channel, reduced = way
-    before = {t.name for t in onnx.load(path).graph.initializer}
-    out = pathlib.Path(folder) / "out.onnx"
+def quantized(path, weight, per_channel, reduce_range):
     # What a Gemm transposes in place has another shape in value_info, at which the tool stops.
     model = onnx.load(path)
+    before = {t.name for t in model.graph.initializer}
     del model.graph.value_info[:]
-    quantize_dynamic(model, out, per_channel=per_channel, reduce_range=reduced, weight_type=QUANT[weight])
-    return {"initializers": {t.name: described(t) for t in onnx.load(out).graph.initializer if t.name not in before}}
-
-
-def models(folder, out):
-    for path in sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_size):
-        ways = [dict(zip(("weight", "per_channel", "reduce_range"), way)) for way in WAYS]
-        cases = []
-        with tempfile.TemporaryDirectory() as scratch:
-            for way in ways:
-                try:
-                    cases.append(quantized(path, tuple(way.values()), scratch))
-                except Exception as e:  # the tool stops on some models; which is part of the comparison
-                    cases.append({"initializers": {}})
-                    way["error"] = f"{type(e).__name__}: {e}"[:200]
-        write(out / ("dynamic_" + path.with_suffix(".json").name),
-              {"model": path.name, "identity": identity(onnx.load(path)), "cases": ways, "initializers": joined(cases, "initializers")})
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "out.onnx"
+        quantize_dynamic(model, out, per_channel=per_channel, reduce_range=reduce_range, weight_type=QUANT[weight])
+        return {"initializers": {t.name: described(t) for t in onnx.load(out).graph.initializer if t.name not in before}}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--prepared", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    models(args.prepared, args.out)
+    args = arguments()
+    models(args.prepared, args.out, "dynamic_", ("initializers",), WAYS, quantized)

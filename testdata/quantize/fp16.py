@@ -8,14 +8,11 @@ The test calls this script as `fp16.py --prepared DIR --out DIR`. The result has
 that was float32 the beginning of a hash of what it becomes, for each way of WAYS.
 """
 
-import argparse
-import pathlib
-
 import onnx
-from golden import described, identity, joined, write
+from golden import arguments, described, models
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-WAYS = (False, True)  # keep_io_types
+WAYS = [{"keep_io": keep} for keep in (False, True)]
 
 
 def converted(path, keep_io):
@@ -29,23 +26,6 @@ def converted(path, keep_io):
     return {"initializers": {t.name: described(t) for t in out.graph.initializer if t.name in floats}}
 
 
-def models(folder, out):
-    for path in sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_size):
-        ways = [{"keep_io": way} for way in WAYS]
-        cases = []
-        for way in ways:
-            try:
-                cases.append(converted(path, way["keep_io"]))
-            except Exception as e:  # the tool stops on some models; which is part of the comparison
-                cases.append({"initializers": {}})
-                way["error"] = f"{type(e).__name__}: {e}"[:200]
-        write(out / ("fp16_" + path.with_suffix(".json").name),
-              {"model": path.name, "identity": identity(onnx.load(path)), "cases": ways, "initializers": joined(cases, "initializers")})
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--prepared", type=pathlib.Path, required=True)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    models(args.prepared, args.out)
+    args = arguments()
+    models(args.prepared, args.out, "fp16_", ("initializers",), WAYS, converted)

@@ -2,7 +2,7 @@
 of this; run it again only to follow a newer version of that tool.
 
     python -m venv VENV && VENV/bin/pip install onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6 sympy==1.14.0
-    ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python go test -timeout 3h ./quantize -run TestReference [-update]
+    ASSAY_LONG=1 ASSAY_PYTHON=VENV/bin/python go test -timeout 3h ./quantize -run ReferenceLive [-update]
 
 The goldens hold on every processor: what the preparation computes of the kept models' weights, BatchNormalization into Conv, is one rounding a
 step (equal to numpy's float32, bit for bit). The test prepares the models, calls this script as `golden.py --prepared DIR --out DIR`, and compares every initializer and every Q/DQ node of
@@ -15,6 +15,7 @@ their order, and a node likewise of its inputs, output and axis; dashes where a 
 
 import argparse
 import hashlib
+import itertools
 import json
 import pathlib
 
@@ -38,6 +39,7 @@ DIGITS = 4  # of a hash
 # The ways in which a model is quantized: activation type, weight type, per channel, reduced range, symmetric activations.
 CASES = [(a, "int8", c, r, False) for a in ("uint8", "int8") for c in (True, False) for r in (False, True)] + [
     ("uint8", "uint8", True, False, False), ("uint8", "uint8", False, True, False), ("int8", "int8", True, False, True)]
+WAYS = [dict(zip(("activation", "weight", "per_channel", "reduce_range", "symmetric"), case)) for case in CASES]
 QUANT = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
 
 
@@ -52,6 +54,15 @@ def made_up_range(name):
         h = ((h ^ b) * 0x01000193) & 0xFFFFFFFF
     exponent = -34 if h >> 29 == 0 else (h >> 16) % 12 - 8
     return np.float32(-(h & 0xFF) * 2.0 ** (exponent - 6)), np.float32(((h >> 8 & 0xFF) + 1) * 2.0 ** (exponent - 6))
+
+
+def made_up_ranges(model, names):
+    """Those of names. What only moves data has the range of what it moves, as it has where ranges are measured."""
+    source = {}
+    for n in model.graph.node:
+        if n.op_type in ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"):
+            source[n.output[0]] = source.get(n.input[0], n.input[0])
+    return {name: made_up_range(source.get(name, name)) for name in sorted(names)}
 
 
 def digest(*parts):
@@ -82,16 +93,18 @@ def described(t):
     return digest(a.dtype, ",".join(map(str, dims)), a.tobytes())
 
 
-def quantized(path, way):
-    activation, weight, per_channel, reduced, symmetric = way
+def quantized(path, activation, weight, per_channel, reduce_range, symmetric):
     model = load_model_with_shape_infer(path)
     before = {t.name for t in model.graph.initializer}
-    for i, n in enumerate(model.graph.node):
-        n.name = n.name or f"{n.op_type}_{i}"
+    names = {n.name for n in model.graph.node}
+    for n in model.graph.node:  # the tool finds nodes by their names
+        numbered = (f"{n.op_type}_{i}" for i in itertools.count())
+        n.name = n.name or next(name for name in numbered if name not in names)
+        names.add(n.name)
     values = {v.name for v in [*model.graph.input, *model.graph.output, *model.graph.value_info]}
-    data = TensorsData(CalibrationMethod.MinMax, {k: made_up_range(k) for k in sorted(values - before)})
+    data = TensorsData(CalibrationMethod.MinMax, made_up_ranges(model, values - before))
     types = sorted({*QDQRegistry, *QLinearOpsRegistry})
-    tool = QDQQuantizer(model, per_channel, reduced, QUANT[weight], QUANT[activation], data, [], [], types, {"ActivationSymmetric": symmetric})
+    tool = QDQQuantizer(model, per_channel, reduce_range, QUANT[weight], QUANT[activation], data, [], [], types, {"ActivationSymmetric": symmetric})
     out = tool.quantize_model()
     made = {t.name: described(t) for t in out.graph.initializer if t.name not in before}
     nodes = {}
@@ -103,8 +116,8 @@ def quantized(path, way):
 
 
 def joined(cases, part):
-    names = sorted({name for c in cases for name in c[part]})
-    return {name: "".join(c[part].get(name, "-" * DIGITS) for c in cases) for name in names}
+    names = sorted({name for c in cases for name in c.get(part, ())})
+    return {name: "".join(c.get(part, {}).get(name, "-" * DIGITS) for c in cases) for name in names}
 
 
 def write(path, value):
@@ -112,19 +125,25 @@ def write(path, value):
     path.write_text(text.replace('","', '",\n"').replace('},"', '},\n"').replace('],"', '],\n"') + "\n")
 
 
-def models(folder, out):
+def models(folder, out, prefix, parts, ways, quantized):
+    """Writes what quantized(path, **way) makes of each model in each way: the named parts, each a dict of digests."""
     for path in sorted(folder.glob("*.onnx"), key=lambda p: p.stat().st_size):
-        ways = [dict(zip(("activation", "weight", "per_channel", "reduce_range", "symmetric"), way)) for way in CASES]
-        golden = {"model": path.name, "identity": identity(onnx.load(path)), "cases": ways}
+        golden = {"model": path.name, "identity": identity(onnx.load(path)), "cases": [dict(way) for way in ways]}
         cases = []
-        for way in ways:
+        for way in golden["cases"]:
             try:
-                cases.append(quantized(path, tuple(way.values())))
+                cases.append(quantized(path, **way))
             except Exception as e:  # the reference stops on some models; which is part of the comparison
-                cases.append({"initializers": {}, "nodes": {}})
+                cases.append({})
                 way["error"] = f"{type(e).__name__}: {e}"[:200]
-        golden |= {"initializers": joined(cases, "initializers"), "nodes": joined(cases, "nodes")}
-        write(out / path.with_suffix(".json").name, golden)
+        write(out / (prefix + path.with_suffix(".json").name), golden | {part: joined(cases, part) for part in parts})
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--prepared", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    return parser.parse_args()
 
 
 TYPES = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
@@ -163,11 +182,8 @@ def numbers(out):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--prepared", type=pathlib.Path)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    args = parser.parse_args()
+    args = arguments()
     if args.prepared:
-        models(args.prepared, args.out)
+        models(args.prepared, args.out, "", ("initializers", "nodes"), WAYS, quantized)
     else:
         numbers(args.out)
