@@ -109,7 +109,16 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 		return m, nil
 	}
 	defer m.Close()
-	return fold(ctx, look, m, dir)
+	release, err := holdNorms(m, o)
+	if err != nil {
+		return nil, err
+	}
+	out, err := fold(ctx, look, m, dir)
+	if err != nil {
+		return nil, err
+	}
+	release(out)
+	return out, nil
 }
 
 // foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
