@@ -1,6 +1,7 @@
 package quantize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -200,7 +201,7 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		external = onnx.ExternalAlways // which the runtime maps and need not hold
 	}
 	if err := m.SaveDraft(made, external); err != nil {
-		return err
+		return fmt.Errorf("model %s: %w", q.Model, cmp.Or(errors.Unwrap(err), err)) // weights are quantized as they are written
 	}
 	res.Seconds.Quantize = time.Since(begun).Seconds()
 	if err := checkFile(made); err != nil {

@@ -92,7 +92,10 @@ func (s *selection) takeRanges(given Ranges, res *Result) error {
 			unknown = append(unknown, name)
 		}
 	}
-	if used == 0 {
+	switch {
+	case len(given) == 0:
+		return fmt.Errorf("the ranges name no tensor; want %s", someOf(s.ranged()))
+	case used == 0:
 		return fmt.Errorf("the ranges name no tensor that is quantized, but %s; want %s", someOf(slices.Sorted(maps.Keys(given))), someOf(s.ranged()))
 	}
 	if len(unknown) > 0 {

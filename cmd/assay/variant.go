@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -61,7 +60,7 @@ func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rang
 		if err != nil {
 			return "", fmt.Errorf("read the ranges: %w", err)
 		}
-		if err := json.Unmarshal(src, &q.Ranges); err != nil {
+		if q.Ranges, err = quantize.ReadRanges(src); err != nil {
 			return "", fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
 		}
 		sum := sha256.Sum256(src)

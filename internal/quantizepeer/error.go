@@ -26,6 +26,7 @@ func (p *peers) contests(data string) (chosen []contest) {
 		{"static by tensor", calibrated("--per-channel=false"), calibrated()},
 		{"static, auto", calibrated("--method", "auto"), calibrated("--per-channel")},
 		{"dynamic", []string{"--scheme", "int8-dynamic"}, []string{"--scheme", "int8-dynamic", "--per-channel"}},
+		{"dynamic, all types", []string{"--scheme", "int8-dynamic", "--op-types", "all"}, []string{"--scheme", "int8-dynamic", "--per-channel"}},
 		both("fp16", "--scheme", "fp16", "--keep-io"),
 		both("int8-weight", "--scheme", "int8-weight"),
 		both("int4-weight", "--scheme", "int4-weight"),
@@ -70,12 +71,12 @@ func (n near) String() string {
 	return fmt.Sprintf("%.1f", n.db)
 }
 
-// cell compares the tools on one model, in bold where ours is the worse by more than half a dB.
+// cell compares the tools on one model, in bold where ours is the worse by more than half a dB or its file is broken. A refusal is no figure.
 func (p *peers) cell(model string, c contest) string {
 	ours := p.try(model, p.file(model, "-a.onnx"), p.ours, c.ours)
 	theirs := p.try(model, p.file(model, "-b.onnx"), p.reference, c.reference)
 	text := fmt.Sprintf("%s / %s", ours, theirs)
-	if theirs.fault == "" && (ours.fault != "" || ours.db < theirs.db-0.5) {
+	if theirs.fault == "" && (ours.fault == "broken" || ours.fault == "" && ours.db < theirs.db-0.5) {
 		return "**" + text + "**"
 	}
 	return text
