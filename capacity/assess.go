@@ -286,7 +286,7 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 	width, _ := c.Band.Width()
 	switch below, above := a.confirmed(e); {
 	case width > widest:
-		c.Reason = fmt.Sprintf("the band is %.1f %% wide; more load (--budget) narrows it", 100*width)
+		c.Reason = fmt.Sprintf("the band is %.1f %% wide; more load (--budget) narrows it%s", 100*width, a.unsteady())
 	case below < freshSeeds || above < freshSeeds:
 		c.Reason = "its ends were not confirmed under fresh arrivals"
 	case failing == stats.VerdictInconclusive:
@@ -294,6 +294,16 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 	default:
 		c.Verdict, c.Reason = stats.VerdictPass, fmt.Sprintf("confirmed under %d fresh arrivals below the band and %d above", below, above)
 	}
+}
+
+// unsteady says how far the calls' own speed changed while they were measured, where they depend on one another; "" else.
+func (a *assessor) unsteady() string {
+	replay := a.replayed()
+	if !replay.InOrder() {
+		return ""
+	}
+	least, most := replay.Means()
+	return fmt.Sprintf(", and so does a steadier machine: a call took %.3g ms on average in one twentieth of the search and %.3g ms in another", least*1e3, most*1e3)
 }
 
 // failures judges a probe by an objective on failures: it fails where its own requests say so, and else stands as all requests together do,

@@ -337,6 +337,9 @@ func TestBandOfAMachineWhoseSpeedChanges(t *testing.T) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	t.Logf("%s: [%v, %v], z %.1f: %s", got.Verdict, *got.Band.Passes, *got.Band.Fails, *got.Agreement, got.Method)
+	if !strings.Contains(got.Reason, "steadier machine") {
+		t.Errorf("the reason does not say what widens the band: %s", got.Reason)
+	}
 	q.mustBound(t, plan, got.Band)
 }
 

@@ -30,6 +30,7 @@ type Replay struct {
 	without  []callTable // with a part of the calls left out
 	n        int
 	blocks   bool
+	means    []float64 // of each part of the calls, seconds
 }
 
 // callTable gives the calls that requests of a replay take.
@@ -49,7 +50,7 @@ const leastInSituation = 100
 
 // NewReplay takes calls in the order in which they were measured, arrivals at a rate of 1 and as many draws; neither slice is changed.
 func NewReplay(servers int, calls []Call, arrivals []float64, draws []float32) *Replay {
-	r := &Replay{servers: servers, arrivals: arrivals, draws: draws, n: len(calls)}
+	r := &Replay{servers: servers, arrivals: arrivals, draws: draws, n: len(calls), means: partMeans(calls)}
 	if r.blocks = depend(servers, calls); r.blocks {
 		r.calls, r.without = newOrderedTables(servers, calls)
 		return r
@@ -77,6 +78,22 @@ func (r *Replay) N() int { return r.n }
 
 // InOrder says that the calls depend on one another and are replayed in pieces.
 func (r *Replay) InOrder() bool { return r.blocks }
+
+// Means are the shortest and the longest mean length of a part of the calls, a twentieth each in the order in which they were measured, seconds.
+func (r *Replay) Means() (least, most float64) { return slices.Min(r.means), slices.Max(r.means) }
+
+func partMeans(calls []Call) []float64 {
+	out := make([]float64, 0, replayParts)
+	for part := range min(replayParts, len(calls)) {
+		parts := min(replayParts, len(calls))
+		sum, own := 0.0, calls[part*len(calls)/parts:(part+1)*len(calls)/parts]
+		for i := range own {
+			sum += own[i].Seconds
+		}
+		out = append(out, sum/float64(len(own)))
+	}
+	return out
+}
 
 // situation is the row of a table for a call. The last is that after a wait.
 func (c *Call) situation(servers int) int {
