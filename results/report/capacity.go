@@ -45,7 +45,7 @@ func capacityFacts(c *results.Capacity) []string {
 
 // capacityGrid is the table of probes, in the order in which they were sent.
 func capacityGrid(c *results.Capacity) grid {
-	g := grid{title: "probes", header: []string{"#", "kind", "rate", "verdict", "p50", "at the objective", "margin", "missed", "n", "n_eff", "late p99", "valid"}}
+	g := grid{title: "probes", header: []string{"#", "kind", "rate", "rate's verdict", "p50", "at the objective", "margin", "missed", "n", "n_eff", "late p99", "valid"}}
 	seconds := func(v *float64) string {
 		if v == nil {
 			return "-"

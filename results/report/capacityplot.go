@@ -53,7 +53,7 @@ func capacityPanel(c *results.Capacity) *panel {
 	}
 	d.draw(limit, yTicks)
 	p.Plot = d.html()
-	p.Legend = []legendEntry{{Class: "cap pass", Text: "probe that meets it"}, {Class: "cap fail", Text: "probe that misses it"}, {Class: "cap unsure", Text: "probe that cannot tell"}}
+	p.Legend = []legendEntry{{Class: "cap pass", Text: "at a rate that meets it"}, {Class: "cap fail", Text: "at a rate that misses it"}, {Class: "cap unsure", Text: "at a rate of which one cannot tell"}}
 	return p
 }
 

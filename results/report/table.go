@@ -290,8 +290,12 @@ func runLine(r *results.Report) string {
 	if r.Run.Blocks == r.Run.Planned {
 		blocks = plural(r.Run.Blocks, "block")
 	}
-	parts := []string{printable(r.Run.Name), plural(len(r.Arms), "arm"), blocks,
-		fixed(r.Run.Seconds, significant(r.Run.Seconds, 3)) + " s", fmt.Sprintf("seed %d", r.Run.Seed)}
+	of := []string{plural(len(r.Arms), "arm"), blocks}
+	if r.Capacity != nil {
+		of = []string{plural(len(r.Capacity.Probes), "probe")}
+	}
+	parts := append([]string{printable(r.Run.Name)}, of...)
+	parts = append(parts, fixed(r.Run.Seconds, significant(r.Run.Seconds, 3))+" s", fmt.Sprintf("seed %d", r.Run.Seed))
 	if r.Run.Status != "" && r.Run.Status != "complete" {
 		parts = append(parts, printable(r.Run.Status))
 	}
