@@ -13,7 +13,7 @@ type blockFormat struct {
 	block     int  // elements that share a scale, a power of two from 16 on
 	symmetric bool // no zero points: the middle code stands for 0
 	rounding  rounding
-	fit       fitter
+	fit       *fitter
 }
 
 // rounding is how a value becomes a code. The runtime's three forms of blocked weights differ in it.
@@ -40,7 +40,7 @@ func (f *blockFormat) middle() int32 { return 1 << (f.bits - 1) }
 // nearest is the grid of round-to-nearest. Symmetric: the value farthest from 0 takes code 0, whatever its sign. Otherwise the codes span
 // the block's values and 0.
 func (f *blockFormat) nearest(values []float32) (grid, error) {
-	low, high, finite := reach(values)
+	low, high, finite := reachPlainly(values)
 	if !finite {
 		return grid{}, errNotFinite
 	}

@@ -308,7 +308,7 @@ func BenchmarkBlocks(b *testing.B) {
 				b.Run(method+"-"+strconv.Itoa(bits)+map[bool]string{true: " down columns", false: " along rows"}[down], func(b *testing.B) {
 					l := blockLayout{blockFormat: blockFormat{bits: bits, block: 32, fit: fitters[method]}, rows: rows, columns: columns, down: down}
 					var made blocked
-					b.SetBytes(4 * rows * columns)
+					b.SetBytes(int64(4*rows*columns + l.codeBytes() + 4*l.scaleCount() + l.zeroBytes()))
 					for b.Loop() {
 						if err := l.quantize(values, &made, nil); err != nil {
 							b.Fatal(err)

@@ -16,13 +16,16 @@ var WeightMethods = []string{WeightNearest, WeightKQuant}
 
 var errNotFinite = errors.New("it holds NaN or infinite values; it cannot be quantized")
 
-// fitter chooses the grid of a block. It may be called concurrently.
-type fitter func(f *blockFormat, values []float32) (grid, error)
+// fitter chooses the grid of a block. choose may be called concurrently.
+type fitter struct {
+	choose  func(f *blockFormat, values []float32) (grid, error)
+	nearest bool // it is that of the extremes
+}
 
 // fitters are the methods by name.
-var fitters = map[string]fitter{
-	WeightNearest: (*blockFormat).nearest,
-	WeightKQuant:  (*blockFormat).kquant,
+var fitters = map[string]*fitter{
+	WeightNearest: {(*blockFormat).nearest, true},
+	WeightKQuant:  {(*blockFormat).kquant, false},
 }
 
 // Trial scales of kquant: so many, this far apart, in units of the code farthest from zero.

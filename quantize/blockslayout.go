@@ -97,8 +97,12 @@ func (l *blockLayout) quantize(values []float32, into *blocked, done func()) err
 	switch {
 	case l.turned:
 		n, unit, work = l.blocks(), l.rows*l.block, l.across
+	case l.down && l.fastBlocks():
+		n, unit, work = l.blocks(), l.columns*l.block, l.downwardsFast
 	case l.down:
 		n, unit, work = l.blocks(), l.columns*l.block, l.downwards
+	case l.fastBlocks():
+		work = l.alongFast
 	}
 	// By pairs, because two lanes of odd length share a byte in place.
 	step := max(slab/(4*unit), 2) &^ 1
@@ -207,7 +211,7 @@ func (l *blockLayout) downwards(values []float32, into *blocked, from, to int) e
 
 // one quantizes one block; codes is room for it.
 func (l *blockLayout) one(values []float32, codes []byte, into *blocked, lane, block int) error {
-	g, err := l.fit(&l.blockFormat, values)
+	g, err := l.fit.choose(&l.blockFormat, values)
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,7 @@ func columnSpans(values, lows, highs []float32) bool {
 	finite := true
 	parallel(rowsOf(values, columns), rowGrain(columns), func(from, to int) {
 		low, high := make([]float32, columns), make([]float32, columns)
-		ok := true
-		for row := from; row < to; row++ {
-			ok = widenColumns(values[row*columns:(row+1)*columns], low, high) && ok
-		}
+		ok := widenColumns(values[from*columns:to*columns], low, high)
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range lows {
@@ -27,8 +24,8 @@ func columnSpans(values, lows, highs []float32) bool {
 	return finite
 }
 
-// widenColumns takes one row in. A difference of a value and itself is 0 where the value is finite, and NaN where it is not.
-func widenColumns(row, low, high []float32) bool {
+// widenRowPlainly takes one row in. A difference of a value and itself is 0 where the value is finite, and NaN where it is not.
+func widenRowPlainly(row, low, high []float32) bool {
 	low, high = low[:len(row)], high[:len(row)]
 	var odd float32
 	for i, x := range row {
@@ -43,8 +40,15 @@ func widenColumns(row, low, high []float32) bool {
 	return odd == 0
 }
 
-// quantizeColumns writes the integers of a matrix whose columns have parameters of their own, with the bits of quantizeInto.
+// quantizeColumns writes the integers of a matrix whose columns have parameters of their own, with the bits of quantizeInto, on all cores.
 func quantizeColumns(out []byte, values []float32, p *parts) {
+	columns := len(p.scales)
+	parallel(rowsOf(values, columns), rowGrain(columns), func(from, to int) {
+		quantizeByColumn(out[from*columns:to*columns], values[from*columns:to*columns], p)
+	})
+}
+
+func quantizeByColumnPlainly(out []byte, values []float32, p *parts) {
 	columns := len(p.scales)
 	full := fullRange(p.kind)
 	shifts := make([]int32, columns)
@@ -52,21 +56,17 @@ func quantizeColumns(out []byte, values []float32, p *parts) {
 		shifts[i] = z - full.min - int32(math.Float32bits(rounder))
 	}
 	low := byte(full.min)
-	parallel(rowsOf(values, columns), rowGrain(columns), func(from, to int) {
-		for row := from; row < to; row++ {
-			at := row * columns
-			x, q := values[at:at+columns], out[at:at+columns]
-			scales, shifts := p.scales[:len(x)], shifts[:len(x)]
-			for i, v := range x {
-				code := uint32(int32(math.Float32bits(v/scales[i]+rounder)) + shifts[i])
-				if code > math.MaxUint8 {
-					quantizeInto(q[i:i+1], x[i:i+1], Params{scales[i], p.zeros[i]}, p.kind)
-					continue
-				}
-				q[i] = byte(code) ^ low
+	for ; len(values) >= columns; values, out = values[columns:], out[columns:] {
+		scales, shifts := p.scales[:columns], shifts[:columns]
+		for i, v := range values[:columns] {
+			code := uint32(int32(math.Float32bits(v/scales[i]+rounder)) + shifts[i])
+			if code > math.MaxUint8 {
+				quantizeInto(out[i:i+1], values[i:i+1], Params{scales[i], p.zeros[i]}, p.kind)
+				continue
 			}
+			out[i] = byte(code) ^ low
 		}
-	})
+	}
 }
 
 func rowsOf(values []float32, columns int) int {

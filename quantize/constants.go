@@ -3,7 +3,9 @@ package quantize
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
+	"assay/onnx/onnxpb"
 	"assay/tensor"
 )
 
@@ -42,13 +44,23 @@ func (s *selection) constantSymmetric(c constant) bool {
 	return c.axis >= 0 || s.options.Symmetric
 }
 
+// floats views a constant's values until release.
+func (r *rewriter) floats(t *onnxpb.TensorProto) (values []float32, release func(), err error) {
+	if tensor.DType(t.DataType) != tensor.Float32 {
+		return nil, nil, fmt.Errorf("tensor %s is %s, not float32", t.Name, tensor.DType(t.DataType))
+	}
+	raw, release, err := r.model.View(t)
+	return floatsIn(raw), release, err
+}
+
 // scale computes a constant's scales and zero points.
 func (r *rewriter) scale(c constant) error {
 	t := r.weight[c.name]
-	values, err := r.model.Float32s(t)
+	values, release, err := r.floats(t)
 	if err != nil {
 		return err
 	}
+	defer release()
 	p := &parts{kind: r.constantType(c)}
 	r.parts[c] = p
 	lows, highs, finite := channelSpans(values, t.Dims, c.axis)
@@ -91,15 +103,18 @@ func channelSpans(values []float32, dims []int64, axis int) (lows, highs []float
 	if inner == 1 {
 		return lows, highs, columnSpans(values, lows, highs)
 	}
-	finite = true
-	for o := range outer {
-		for c := range count {
-			at := (o*count + c) * inner
-			low, high, ok := span(values[at : at+inner])
-			lows[c], highs[c], finite = min(lows[c], low), max(highs[c], high), finite && ok
+	rowLows, rowHighs := make([]float32, outer*count), make([]float32, outer*count)
+	var odd atomic.Bool
+	parallel(outer*count, rowGrain(inner), func(from, to int) {
+		if !rowSpans(values[from*inner:to*inner], inner, rowLows[from:to], rowHighs[from:to]) {
+			odd.Store(true)
 		}
+	})
+	for i := range rowLows {
+		c := i % count
+		lows[c], highs[c] = min(lows[c], rowLows[i]), max(highs[c], rowHighs[i])
 	}
-	return lows, highs, finite
+	return lows, highs, !odd.Load()
 }
 
 // split gives how many values lie before an axis, along it and behind it.
@@ -141,10 +156,11 @@ func (r *rewriter) writeConstant(c constant) error {
 		source = c.name
 		quantized = r.unique(c.name + "_QuantizeLinear_Output")
 	} else {
-		values, err := r.model.Float32s(t)
+		values, release, err := r.floats(t)
 		if err != nil {
 			return err
 		}
+		defer release()
 		quantized = r.add(c.name+"_quantized", p.kind, t.Dims, quantizeChannels(values, t.Dims, c.axis, p))
 	}
 	zeros := make([]byte, len(p.zeros))
@@ -173,11 +189,11 @@ func quantizeChannels(values []float32, dims []int64, axis int, p *parts) []byte
 		quantizeColumns(q, values, p)
 		return q
 	}
-	for o := range outer {
-		for c := range count {
-			at := (o*count + c) * inner
-			quantizeRun(q[at:at+inner], values[at:at+inner], Params{p.scales[c], p.zeros[c]}, p.kind)
-		}
+	for o := range outer { // rows of one matrix after another, because their parameters begin anew
+		at := o * count * inner
+		parallel(count, rowGrain(inner), func(from, to int) {
+			quantizeRows(q[at+from*inner:at+to*inner], values[at+from*inner:at+to*inner], inner, p.scales[from:to], p.zeros[from:to], p.kind)
+		})
 	}
 	return q
 }

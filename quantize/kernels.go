@@ -80,10 +80,10 @@ func bytesOf(values []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
 }
 
-// span gives the smallest and the largest value, both widened to contain 0, and whether all values are finite. Where they are not, the
+// spanPlainly gives the smallest and the largest value, both widened to contain 0, and whether all values are finite. Where they are not, the
 // extremes mean nothing. It looks at two values at a time: whether the magnitude of any in a run is beyond that of both extremes so far, which is
 // rare, tells a carry into the sign; only then is the run looked at one by one.
-func span(values []float32) (low, high float32, finite bool) {
+func spanPlainly(values []float32) (low, high float32, finite bool) {
 	bound := uint64(magnitude64) // of a carry: beyond a magnitude of 0
 	whole := len(values) / scanned * scanned
 	raw := bytesOf(values[:whole])
@@ -128,9 +128,9 @@ func extend(values []float32, low, high float32) (float32, float32, bool) {
 	return low, high, finite
 }
 
-// reach is span for a few values, without branches that depend on them. Floats of one sign order like their bits, so that the largest value is
+// reachPlainly is span for a few values, without branches that depend on them. Floats of one sign order like their bits, so that the largest value is
 // the largest as a signed integer and the most negative one as an unsigned integer; where there is none of a sign, the other's extreme stands for it.
-func reach(values []float32) (low, high float32, finite bool) {
+func reachPlainly(values []float32) (low, high float32, finite bool) {
 	var n, m uint32
 	p, q := int32(math.MinInt32), int32(math.MinInt32)
 	for ; len(values) >= 2; values = values[2:] {
@@ -146,8 +146,8 @@ func reach(values []float32) (low, high float32, finite bool) {
 	return math.Float32frombits(n), math.Float32frombits(uint32(p)), n&magnitude32 < infinity32 && p < infinity32
 }
 
-// quantizeRun writes the 8-bit integers of values as quantizeInto does, with the same bits. The division bounds its speed.
-func quantizeRun(out []byte, values []float32, p Params, d tensor.DType) {
+// quantizeRunPlainly writes the 8-bit integers of values as quantizeInto does, with the same bits. The division bounds its speed.
+func quantizeRunPlainly(out []byte, values []float32, p Params, d tensor.DType) {
 	full := fullRange(d)
 	// With the type's smallest integer at 0, an integer of more than 8 bits is out of range, as are those of NaN and of sums beyond the rounder's.
 	shift := p.Zero - full.min - int32(math.Float32bits(rounder))
@@ -187,8 +187,8 @@ func spanAll(values []float32) (low, high float32, finite bool) {
 	return low, high, finite
 }
 
-// packNibbles writes codes below 16 two a byte, the first in the low bits; an odd last one leaves the high bits 0. out may be codes itself.
-func packNibbles(out, codes []byte) {
+// packNibblesPlainly writes codes below 16 two a byte, the first in the low bits; an odd last one leaves the high bits 0. out may be codes itself.
+func packNibblesPlainly(out, codes []byte) {
 	for len(codes) >= 8 && len(out) >= 4 {
 		w := binary.LittleEndian.Uint64(codes)
 		w = (w | w>>4) & 0x00ff00ff00ff00ff

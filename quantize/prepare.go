@@ -98,6 +98,7 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 		return nil, err
 	}
 	// The runtime does not fold what a caller may replace: weights are no inputs. Below version 4 they must be.
+	before := countsOf(m)
 	m.Proto.Graph.Input, m.Proto.IrVersion = m.Inputs(), max(m.Proto.IrVersion, 4)
 	if old {
 		if err := convert(ctx, look, m, dir); err != nil {
@@ -113,12 +114,23 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 	if err != nil {
 		return nil, err
 	}
-	out, err := fold(ctx, look, m, dir)
+	out, err := fold(ctx, look, m, dir, before != countsOf(m))
 	if err != nil {
 		return nil, err
 	}
 	release(out)
 	return out, nil
+}
+
+// modelCounts change with whatever preparation does to a model before it is folded.
+type modelCounts struct {
+	version, opset              int64
+	inputs, nodes, initializers int
+}
+
+func countsOf(m *onnx.Model) modelCounts {
+	g := m.Proto.Graph
+	return modelCounts{m.Proto.IrVersion, m.Opset(""), len(g.Input), len(g.Node), len(g.Initializer)}
 }
 
 // foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
@@ -201,21 +213,26 @@ func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
 	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(v.DType), Shape: shape}}}
 }
 
-// fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. The caller closes it.
-func fold(ctx context.Context, look looker, m *onnx.Model, dir string) (*onnx.Model, error) {
-	plain, folded := filepath.Join(dir, "plain.onnx"), filepath.Join(dir, "folded.onnx")
-	if err := m.SaveDraft(plain, onnx.ExternalAuto); err != nil {
-		return nil, err
+// fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. changed says that the model is
+// not what its file holds. The caller closes the result.
+func fold(ctx context.Context, look looker, m *onnx.Model, dir string, changed bool) (*onnx.Model, error) {
+	plain, folded := m.Path(), filepath.Join(dir, "folded.onnx")
+	if changed {
+		plain = filepath.Join(dir, "plain.onnx")
+		if err := m.SaveDraft(plain, onnx.ExternalAuto); err != nil {
+			return nil, err
+		}
+		defer os.Remove(plain)
 	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
 	_, err := look(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded, IntraOpThreads: 1,
 		Config: map[string]string{"session.optimized_model_external_initializers_file_name": "folded.data",
 			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
-	if err != nil {
+	switch {
+	case err != nil && !changed && ctx.Err() == nil:
+		return fold(ctx, look, m, dir, true) // where a disk is full, writing the model says so, and the runtime does not
+	case err != nil:
 		return nil, fmt.Errorf("fold constants: %w", err)
-	}
-	if err := os.Remove(plain); err != nil {
-		return nil, err
 	}
 	out, err := onnx.Open(folded)
 	if err != nil {

@@ -33,8 +33,8 @@ const (
 )
 
 // largeModel writes a model of 2 GB beside its weights: a product of 512 MiB, and pairs of 80 MiB. The largest and the first pair hold random numbers,
-// the rest is a hole in the file.
-func largeModel(t *testing.T, dir string) (path string, random []string, largest int64) {
+// the rest is a hole in the file; so are they where filled is false.
+func largeModel(t testing.TB, dir string, filled bool) (path string, random []string, largest int64) {
 	t.Helper()
 	n := newNetwork(17).input("x", 1, 8192)
 	data, err := os.Create(filepath.Join(dir, "weights.bin"))
@@ -43,9 +43,9 @@ func largeModel(t *testing.T, dir string) (path string, random []string, largest
 	}
 	defer data.Close()
 	var offset int64
-	add := func(name string, rows, columns int64, filled bool) {
+	add := func(name string, rows, columns int64, numbers bool) {
 		size := 4 * rows * columns
-		if filled {
+		if filled && numbers {
 			random = append(random, name)
 			fill(t, data, offset, size)
 		}
@@ -82,7 +82,7 @@ func largeModel(t *testing.T, dir string) (path string, random []string, largest
 }
 
 // fill writes seeded random numbers.
-func fill(t *testing.T, f *os.File, offset, size int64) {
+func fill(t testing.TB, f *os.File, offset, size int64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(offset), 5))
 	chunk := make([]byte, mebibyte)
@@ -132,7 +132,7 @@ func TestLargeModelTakesTheMemoryOfOneTensor(t *testing.T) {
 		t.Skip("writes 3 GB; set ASSAY_LONG=1")
 	}
 	dir := t.TempDir()
-	model, random, largest := largeModel(t, dir)
+	model, random, largest := largeModel(t, dir, true)
 	for _, scheme := range []string{SchemeInt4Weight, SchemeInt8Weight} {
 		out := filepath.Join(dir, scheme+".onnx")
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestQuantizeAlone$", "-test.v")
@@ -157,6 +157,39 @@ func TestLargeModelTakesTheMemoryOfOneTensor(t *testing.T) {
 			t.Fatalf("%s does not load: %v", scheme, err)
 		}
 		s.Close()
+	}
+}
+
+// BenchmarkOpenLarge is what the walk over a model of 2 GB takes: its weights beside it, and in its own file, where they are skipped.
+func BenchmarkOpenLarge(b *testing.B) {
+	if os.Getenv("ASSAY_LONG") == "" {
+		b.Skip("writes 2 GB; set ASSAY_LONG=1")
+	}
+	apart, _, _ := largeModel(b, b.TempDir(), false)
+	m, err := onnx.Open(apart)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	whole := filepath.Join(b.TempDir(), "whole.onnx")
+	if err := m.SaveDraft(whole, onnx.ExternalNever); err != nil {
+		b.Fatal(err)
+	}
+	for name, path := range map[string]string{"beside": apart, "in one file": whole} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				m, err := onnx.Open(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				tensors := 0
+				m.EachTensor(func(*onnxpb.TensorProto) { tensors++ })
+				if tensors != 1+2*pairs {
+					b.Fatalf("%d tensors", tensors)
+				}
+				m.Close()
+			}
+		})
 	}
 }
 

@@ -1,0 +1,134 @@
+//go:build cgo && linux
+
+package quantize
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"assay/onnx"
+)
+
+func TestEqualRequestsGiveEqualFiles(t *testing.T) {
+	model := convolutional(17).save(t)
+	var files [2][]byte
+	for i := range files {
+		_, out, err := static(t, model, func(q *Request) { q.Lineage = Lineage("sha", "calibration", q.Options, "tool") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[i], err = os.ReadFile(out); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnx.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Metadata(); got["assay.source_sha256"] != "sha" || !strings.Contains(got["assay.options"], "PerChannel") {
+			t.Errorf("lineage %v", got)
+		}
+		m.Close()
+	}
+	if !bytes.Equal(files[0], files[1]) {
+		t.Error("two runs differ")
+	}
+}
+
+func TestCacheTellsRequestsApart(t *testing.T) {
+	model, cache := convolutional(17).save(t), t.TempDir()
+	request := func(o Options) Request {
+		return Request{Model: model, Options: o, Examples: normal(4), Lineage: Lineage("s", "c", o, "t")}
+	}
+	first, warnings, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache)
+	if err != nil || hit {
+		t.Fatalf("%v %v", hit, err)
+	}
+	if again, kept, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache); err != nil || !hit || again != first || !slices.Equal(kept, warnings) {
+		t.Errorf("the second time: %s %v %v", again, hit, err)
+	}
+	o := DefaultOptions()
+	o.PerChannel = false
+	if other, _, hit, err := Cached(t.Context(), loaded(t), request(o), cache); err != nil || hit || other == first {
+		t.Errorf("another option: %s %v %v", other, hit, err)
+	}
+}
+
+func TestRangesStandInForCalibration(t *testing.T) {
+	model := convolutional(17).save(t)
+	first, out, err := static(t, model, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, again, err := static(t, model, func(q *Request) { q.Examples, q.Ranges = nil, first.Ranges })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := os.ReadFile(out)
+	if b, _ := os.ReadFile(again); !bytes.Equal(a, b) {
+		t.Error("saved ranges give another model than calibration did")
+	}
+}
+
+// Ranges of another tool name more than is quantized here.
+func TestRangesMayNameMore(t *testing.T) {
+	first, _, err := static(t, convolutional(17).save(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := maps.Clone(first.Ranges)
+	more["w1"], more["elsewhere"] = [2]float32{-1, 1}, [2]float32{0, 1}
+	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Examples, q.Ranges = nil, more })
+	if err != nil || !has(res.Warnings, "1 of "+fmt.Sprint(len(more))+" ranges are of tensors that the prepared graph does not have: elsewhere") {
+		t.Errorf("%v %v", res, err)
+	}
+}
+
+func TestTargetsMakeModelsThatRun(t *testing.T) {
+	for _, target := range Targets {
+		for _, opset := range []int64{11, 17} {
+			t.Run(fmt.Sprintf("%s/%d", target.Name, opset), func(t *testing.T) {
+				res, ops := faithful(t, convolutional(opset), 22, func(q *Request) {
+					if err := q.Options.AimAt(target.Name, func(string) bool { return false }); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if res.Target.Name != target.Name || has(res.Warnings, "CUDA") != (target.Name == "cuda") {
+					t.Errorf("target %+v, warnings %q", res.Target, res.Warnings)
+				}
+				if saturates && target.Name == "cpu-avx2" && has(res.Warnings, "saturate") {
+					t.Errorf("it saturates here: %q", res.Warnings)
+				}
+				// Three products: pairs for their weights, and no 8-bit biases, in TensorRT's form.
+				if dq := ops["DequantizeLinear"]; target.Name == "tensorrt" && (dq != 6 || ops["QuantizeLinear"] != 6) {
+					t.Errorf("%v", ops)
+				}
+			})
+		}
+	}
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Out = "" })
+	if err != nil || res.Nodes.Quantized == 0 || res.Out != "" {
+		t.Errorf("%+v %v", res, err)
+	}
+}
+
+func TestWeightsInAFileOfTheirOwn(t *testing.T) {
+	res, out, err := static(t, convolutional(17).save(t), func(q *Request) { q.External = onnx.ExternalAlways })
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err1 := os.Stat(out)
+	weights, err2 := os.Stat(out + ".data")
+	if err := errors.Join(err1, err2); err != nil || res.Bytes.After != model.Size()+weights.Size() {
+		t.Errorf("%+v: %v", res.Bytes, err)
+	}
+	loadsEverywhere(t, out)
+}
