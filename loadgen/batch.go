@@ -77,6 +77,9 @@ func (g *generator) form(inputs []int32) (b batch, ok bool) {
 			break
 		}
 		if i < g.first {
+			if now >= g.deadline.Load() {
+				continue
+			}
 			g.warm.Add(1)
 			b.inputs = append(b.inputs, g.input(i))
 			continue

@@ -43,6 +43,7 @@ func (g *generator) control(ctx context.Context, ended <-chan struct{}) {
 		g.crossEdges(now)
 		g.watchCalls(now)
 		scanned = g.gather(&progress, scanned)
+		g.foresee(now, scanned)
 		if now >= nextTick {
 			g.place(&progress, now, scanned)
 			g.tick(progress)
@@ -73,6 +74,7 @@ func (g *generator) gather(p *Progress, scanned int64) int64 {
 		if done == 0 {
 			break // records are seen in order; a slow one holds back those behind it until the next time
 		}
+		g.tellEnded(rec, done)
 		if results.RequestStatus(rec.status) != results.RequestOK {
 			p.Failed++
 			continue
@@ -117,7 +119,7 @@ func (g *generator) taken() int64 {
 // outcome counts what was recorded.
 func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
-		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Hung: g.aborted.Load(), Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
+		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Hung: g.aborted.Load(), GivenUp: g.givenUp, Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
 	o.Counts.Warmup = int(g.warm.Load())
 	g.records.origin = g.base
 	if g.gone.Load() {

@@ -120,7 +120,7 @@ func checkConservation(t rapid.TB, cfg Config, o Outcome, rows []results.Request
 	if unfinished != c.Hung || sent+c.Warmup != f.sent && !(o.Hung && c.Warmup == 0) {
 		t.Fatalf("%d calls for %d requests were made; %d rows were sent, %d unfinished: %+v", f.calls, f.sent, sent, unfinished, c)
 	}
-	if cfg.Schedule == nil || o.Interrupted || o.Hung {
+	if cfg.Schedule == nil || o.Interrupted || o.Hung || o.GivenUp {
 		return
 	}
 	due := 0
@@ -152,6 +152,9 @@ func TestNoRequestIsLost(t *testing.T) {
 			cfg.Schedule = must(Poisson(rapid.Uint64().Draw(r, "seed"), rate, cfg.Warmup+cfg.Duration))
 			if rapid.Bool().Draw(r, "batching") {
 				cfg.Batching = Batching{Max: rapid.IntRange(2, 9).Draw(r, "largest batch"), Delay: millis("delay", 0, 20)}
+			}
+			if at := millis("given up", 0, 1000); at < cfg.Warmup+cfg.Duration {
+				cfg.Outlook = &giveUp{at: int64(at)}
 			}
 		} else if n := rapid.IntRange(0, 100).Draw(r, "at least"); n > 0 && cfg.Requests == 0 {
 			cfg.MinRequests, cfg.Longest = int64(n), 10*time.Second

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,7 @@ type Config struct {
 	HangLimit   time.Duration // a call that has not returned after it is given up, and the load with it; 0 waits for ever
 	DrainLimit  time.Duration // how long a backlog may take after measure before the rest is dropped; 0 waits for all
 	Batching    Batching      // of open loops: requests are put together before they are sent
+	Outlook     Outlook       // of open loops: whether to go on; nil to go on in any case
 	Inputs      int32         // requests take inputs 0..Inputs-1
 	Clock       Clock
 	Spin        int64 // workers wait the last Spin nanoseconds before a request is due awake; see ChoosePacing
@@ -68,6 +70,8 @@ type Outcome struct {
 	Counts                                     results.Counts
 	Interrupted                                bool
 	FirstError                                 error // of the first failed request, whether in warm-up or measure
+	// GivenUp says that the Outlook ended measure before its time.
+	GivenUp bool
 	// Hung says that a call did not return within HangLimit. Its worker may still be in it: the target must not be freed.
 	Hung bool
 
@@ -110,6 +114,7 @@ type generator struct {
 
 	finished int64   // when the last worker was done
 	abortAt  int64   // when calls were asked to end; control's
+	givenUp  bool    // by the outlook; control's
 	gaps     gaps    // the control loop's
 	free     []int64 // each worker writes its own
 }
@@ -168,22 +173,30 @@ func (g *generator) prepare() {
 		return
 	}
 	g.start.Store(g.base + int64(g.cfg.Warmup))
-	window := int64(g.cfg.Warmup + g.cfg.Duration)
-	g.first, g.lastSlot = int64(len(g.cfg.Schedule)), int64(len(g.cfg.Schedule))
-	for i, due := range g.cfg.Schedule {
-		if due >= int64(g.cfg.Warmup) && int64(i) < g.first {
-			g.first = int64(i)
-		}
+	var end int64
+	g.first, g.lastSlot, end = g.cfg.recorded()
+	g.end.Store(g.base + end)
+}
+
+// recorded gives which entries of the schedule are recorded, from first up to last, and when measure ends, from warm-up's start.
+func (c *Config) recorded() (first, last, end int64) {
+	place, _ := slices.BinarySearch(c.Schedule, int64(c.Warmup))
+	first, last, end = int64(place), int64(len(c.Schedule)), int64(c.Warmup+c.Duration)
+	if n := c.MinRequests; n > 0 && last > first {
+		end = max(end, c.Schedule[min(first+n, last)-1]+1)
+		end = min(end, int64(c.Warmup+max(c.Longest, c.Duration)))
 	}
-	if n := g.cfg.MinRequests; n > 0 && g.lastSlot > g.first {
-		window = max(window, g.cfg.Schedule[min(g.first+n, g.lastSlot)-1]+1)
-		window = min(window, int64(g.cfg.Warmup+max(g.cfg.Longest, g.cfg.Duration)))
+	if n := c.Requests; n > 0 && last-first > n {
+		last = first + n
+		end = min(end, c.Schedule[last-1]+1)
 	}
-	g.end.Store(g.base + window)
-	if n := g.cfg.Requests; n > 0 && g.lastSlot-g.first > n {
-		g.lastSlot = g.first + n
-		g.end.Store(min(g.base+window, g.base+g.cfg.Schedule[g.lastSlot-1]+1))
-	}
+	return first, last, end
+}
+
+// Window is how long measure of an open load lasts, unless it is ended early.
+func (c *Config) Window() time.Duration {
+	_, _, end := c.recorded()
+	return time.Duration(end) - c.Warmup
 }
 
 func (g *generator) work(worker int) {
@@ -270,6 +283,9 @@ func (g *generator) workOpen(worker int) {
 			issued = now
 		}
 		if i < g.first {
+			if now >= g.deadline.Load() {
+				continue
+			}
 			g.warm.Add(1)
 			g.warmUp(worker, g.input(i), now)
 			g.free[worker] = clock.Now()

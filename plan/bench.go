@@ -34,6 +34,7 @@ type Bench struct {
 	Timeout     time.Duration  // of a request
 	Sampling    []string       // of inputs
 	Batching    string         // server: max=8,delay=2ms
+	OnOverload  string         // server: stop, continue
 	Spinning    []string       // on, off
 	Requests    int            // alone it bounds the window in place of the default duration
 	Warmup      *time.Duration // nil for the default, because 0 is a choice
@@ -194,6 +195,9 @@ func (r *benchReader) loads(b Bench) []Load {
 		base.Batching = &Batching{}
 		r.read("--batching", b.Batching, base.Batching)
 	}
+	if b.OnOverload != "" {
+		r.read("--on-overload", b.OnOverload, &base.OnOverload)
+	}
 	base.Timeout = r.duration("--timeout", b.Timeout)
 	base.Normalize = b.Normalize
 	var kinds []Scenario
@@ -216,7 +220,7 @@ func (r *benchReader) loads(b Bench) []Load {
 			loads = append(loads, variations(l, rates, concurrency)...)
 			continue
 		}
-		l.Arrivals, l.Profile, l.Normalize, l.TimeScale, l.Batching = "", "", false, 0, nil // meant for the server load beside this one
+		l.Arrivals, l.Profile, l.Normalize, l.TimeScale, l.Batching, l.OnOverload = "", "", false, 0, nil, "" // meant for the server load beside this one
 		loads = append(loads, variations(l, nil, concurrency)...)
 	}
 	loads = r.dropForeign(loads)

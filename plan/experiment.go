@@ -112,6 +112,7 @@ type Load struct {
 	Timeout     Duration   `json:"timeout,omitempty" jsonschema:"description=When a request has missed its caller; counted from when it was due."`
 	Sampling    Sampling   `json:"sampling,omitempty" jsonschema:"description=Which inputs requests take. Default: in-turn."`
 	Batching    *Batching  `json:"batching,omitempty" jsonschema:"description=server only: put requests together before they are sent."`
+	OnOverload  OnOverload `json:"on_overload,omitempty" jsonschema:"description=server only: stop ends a window once it cannot but be overloaded; continue measures it to its end. Default: continue."`
 	Spinning    Spinning   `json:"spinning,omitempty" jsonschema:"description=on or off: whether the model's threads spin while they wait for work. Default: the runtime's (on)."`
 	Config      Texts      `json:"session_config,omitempty" jsonschema:"description=Session configuration entries beside the experiment's."`
 	SLO         SLO        `json:"slo,omitempty" jsonschema:"description=Objectives: quantiles of latency and the share of requests that may fail (error)."`

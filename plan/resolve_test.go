@@ -120,6 +120,32 @@ func TestResolveMistakes(t *testing.T) {
 	}
 }
 
+func TestOnOverload(t *testing.T) {
+	src := `variants: {a: {model: a.onnx}}
+load:
+  - {scenario: server, rate: 200/s, on_overload: stop}
+  - {scenario: server, rate: 300/s, on_overload: continue}
+  - {scenario: server, rate: 400/s}
+`
+	dir := tree(t, "a.onnx")
+	spec, err := resolve(t, src, dir, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range spec.Loads {
+		if l.StopOverloaded != (i == 0) {
+			t.Errorf("%s: %+v", l.Name, l)
+		}
+	}
+	e, err := Parse([]byte(strings.Replace(src, "server, rate: 400/s", "offline, on_overload: stop", 1)), "x.yaml")
+	if err == nil {
+		_, err = e.Resolve(Host{Cores: 2, BaseDir: dir})
+	}
+	if want := "x.yaml:5: load[2].on_overload: only server loads can ask for more than is served"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 func TestArmNames(t *testing.T) {
 	dir := tree(t, "a.onnx", "t")
 	src := `variants: {a: {model: a.onnx}}

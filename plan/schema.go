@@ -147,6 +147,9 @@ func (QualityMetric) JSONSchema() *jsonschema.Schema { return enum(qualityMetric
 func (Sampling) JSONSchema() *jsonschema.Schema { return enum(samplings) }
 
 // JSONSchema describes the type for editors.
+func (OnOverload) JSONSchema() *jsonschema.Schema { return enum(onOverload) }
+
+// JSONSchema describes the type for editors.
 func (Spinning) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{enum([]string{"on", "off"}), {Type: "boolean"}}}
 }

@@ -108,6 +108,19 @@ func (b *Batching) decodeNode(s *source, n *yaml.Node, path string) {
 	s.decodeStruct(n, path, reflect.ValueOf(b).Elem())
 }
 
+// OnOverload says what becomes of a window that asks for more than is served.
+type OnOverload string
+
+// stopOnOverload ends it as soon as nothing else can come of it.
+const stopOnOverload OnOverload = "stop"
+
+var onOverload = []string{string(stopOnOverload), "continue"}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *OnOverload) UnmarshalText(text []byte) error {
+	return oneOf(o, "choice on overload", text, onOverload)
+}
+
 // Spinning says whether the model's threads spin while they wait for work: on or off.
 type Spinning string
 
@@ -148,6 +161,9 @@ func (e *Experiment) checkDelivery(path string, l Load) {
 				s.add(path+".batching", "%s.batching: requests hold one example each; leave the batch of %d out", path, n)
 			}
 		}
+	}
+	if l.OnOverload != "" && l.Scenario != Server {
+		s.add(path+".on_overload", "%s.on_overload: only server loads can ask for more than is served", path)
 	}
 	if l.Spinning != "" && l.Config[spinningKey] != "" {
 		s.add(path+".spinning", "%s.spinning: session_config sets %s already", path, spinningKey)

@@ -181,6 +181,10 @@ type Overload struct {
 	Served    float64 `json:"served"`     // requests done over requests due
 	InFlight  float64 `json:"in_flight"`  // on average over the last third
 	PerSecond float64 `json:"per_second"` // requests done a second: what can be served
+
+	// StoppedAfterSeconds is set where the load was to stop on overload and did: the length of `measure`, of PlannedSeconds.
+	StoppedAfterSeconds float64 `json:"stopped_after_seconds,omitempty"`
+	PlannedSeconds      float64 `json:"planned_seconds,omitempty"`
 }
 
 // Affinity says which processors the model's threads and workers are kept on, and which the rest of the trial and the sampler; neither where

@@ -112,6 +112,8 @@ type Load struct {
 	MinRequests int           `json:"min_requests,omitempty"`
 	Longest     time.Duration `json:"longest_ns,omitempty"`
 
+	StopOverloaded bool `json:"stop_overloaded,omitempty"` // a window that cannot but be overloaded ends early
+
 	Timeout       time.Duration     `json:"timeout_ns,omitempty"`     // of a request, from when it was due
 	Sampling      string            `json:"sampling,omitempty"`       // which inputs requests take, as loadgen.Picks reads it
 	BatchMax      int               `json:"batch_max,omitempty"`      // requests that are put together before they are sent; 0: none are

@@ -332,7 +332,10 @@ func TestJudge(t *testing.T) {
 			return t
 		}(), 0, "suspect", "host.unwatched"},
 		"a short window": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
-		"dropped":        {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
+		"too much":       {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, InFlight: 99, PerSecond: 80}}), 0, "invalid", "load.overloaded"},
+		"given up": {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, StoppedAfterSeconds: 1.5, PlannedSeconds: 8}}), 0, "invalid",
+			"load.overloaded: 50.0 % of the requests due were served and 0 were in flight at the end: about 0/s can be served, and latencies measure the run's length; stopped after 1.5 s of 8 s, 0 requests that waited were dropped"},
+		"dropped": {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
 		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
 			0, "invalid", "provider.none"},
 		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},
@@ -342,7 +345,7 @@ func TestJudge(t *testing.T) {
 	} {
 		trial := c.trial
 		judge(&trial, "cuda", c.p50)
-		if trial.Verdict != c.want || c.code != "" && !strings.HasPrefix(strings.Join(trial.Reasons, "\n"), c.code+": ") {
+		if trial.Verdict != c.want || c.code != "" && !strings.HasPrefix(strings.Join(trial.Reasons, "\n")+": ", c.code+": ") {
 			t.Errorf("%s: %s %v, want %s %s", name, trial.Verdict, trial.Reasons, c.want, c.code)
 		}
 	}

@@ -94,6 +94,7 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.IntSliceVar(&b.Looks, "looks", nil, "block counts at which the run may stop; the last is --blocks (default 5, 10, 20... with --until ci=)")
 	fs.StringSliceVar(&b.Sampling, "sampling", nil, "which inputs requests take: in-turn, with-replacement, without-replacement, issue-same or issue-unique (default in-turn)")
 	fs.StringSliceVar(&b.Spinning, "spinning", nil, "whether the model's threads spin while they wait for work: on, off (default the runtime's, on)")
+	fs.StringVar(&b.OnOverload, "on-overload", "", "server: stop a window once it cannot but be overloaded, or continue to its end (default continue)")
 	fs.StringSliceVar(&b.Scenarios, "scenario", nil, "single-stream, multi-stream, server, offline or concurrency (default single-stream)")
 	fs.StringSliceVar(&b.Rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")
 	fs.StringVar(&b.Profile, "profile", "", "server: how the rate changes: ramp:FROM..TO, steps:A,B,C or sine:AMPLITUDE@PERIOD")

@@ -135,6 +135,7 @@ func TestEarlyStoppingAcceptsFalselyAsOftenAsItSays(t *testing.T) {
 			pass, _ := e.Judge(n, over)
 			return pass
 		})
+		t.Logf("n = %d: %.2f %%", n, 100*got)
 		if got < 0.005 || got > 0.015 {
 			t.Errorf("n = %d: accepted %.2f %%, want 0.5 to 1.5", n, 100*got)
 		}
@@ -151,7 +152,9 @@ func TestBatchMeansUnderQueueing(t *testing.T) {
 		runs = 2000
 	}
 	count := func(target float64, verdict string) float64 {
-		return share(runs, 2, func(rng *rand.Rand) bool { return BatchMeans(stationary(rng, rho, n), 0.99, target).Verdict == verdict })
+		got := share(runs, 2, func(rng *rand.Rand) bool { return BatchMeans(stationary(rng, rho, n), 0.99, target).Verdict == verdict })
+		t.Logf("%s in %.2f %% at %.2f times the true p99", verdict, 100*got, target/p99)
+		return got
 	}
 	if got := count(p99, VerdictPass); got > 0.03 {
 		t.Errorf("false acceptance %.1f %%, want at most 3", 100*got)
@@ -166,6 +169,7 @@ func TestBatchMeansUnderQueueing(t *testing.T) {
 		pass, _ := MLPerf(0.99).Judge(n, over)
 		return pass
 	})
+	t.Logf("early stopping accepts %.1f %% at the true p99", 100*naive)
 	if naive < 0.3 {
 		t.Errorf("early stopping accepted %.1f %% here, and the notes say 44.5", 100*naive)
 	}
@@ -255,6 +259,7 @@ func TestOverloadTripRates(t *testing.T) {
 				}
 				return JudgeOverload(due, done, 60).Overloaded
 			})
+			t.Logf("%s at %.2f: %.1f %%, want %.1f", c.name, rho, 100*got, 100*want)
 			if allowed := 0.03 + 3*math.Sqrt(want*(1-want)/float64(runs)); math.Abs(got-want) > allowed || rho <= 0.95 && got > 0 {
 				t.Errorf("%s at %.2f: %.1f %%, want %.1f", c.name, rho, 100*got, 100*want)
 			}
@@ -279,6 +284,7 @@ func TestStability(t *testing.T) {
 			return ok && math.Abs(mean/truth-1) > 0.1
 		}) / max(ever, 1e-9)
 		check := func(what string, got, want, n float64) {
+			t.Logf("rho %.1f: %s %.1f %%, want %.1f", c.rho, what, 100*got, want)
 			want /= 100
 			if allowed := 0.03 + 3*math.Sqrt(want*(1-want)/max(n, 1)); math.Abs(got-want) > allowed {
 				t.Errorf("rho %.1f: %s %.1f %%, want %.1f", c.rho, what, 100*got, 100*want)

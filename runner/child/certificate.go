@@ -70,8 +70,8 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 		c.AchievedPerSecond = float64(done) / seconds
 		if rate > 0 {
 			c.ScheduledPerSecond, c.DuePerSecond = rate, float64(scheduled)/seconds
-			if o := overload.Judge(); o.Overloaded {
-				c.Overload = &results.Overload{Served: o.Served, InFlight: o.Last, PerSecond: o.Capacity}
+			if judged := overload.Judge(); judged.Overloaded || o.GivenUp {
+				c.Overload = &results.Overload{Served: judged.Served, InFlight: judged.Last, PerSecond: judged.Capacity}
 			}
 		}
 	}

@@ -176,11 +176,15 @@ func (t *trial) load(ctx context.Context, s backend.Session, target *boundTarget
 	if cfg.Schedule != nil {
 		t.pacing = loadgen.ChoosePacing(t.clock, runtime.NumCPU(), cfg.Workers*max(1, t.config.Threads)+1, t.out.Rate)
 		cfg.Spin = t.pacing.Spin
+		cfg.Outlook = t.outlook(&cfg)
 	}
 	t.out.Concurrency = cfg.Workers
 	quietGC()
 	outcome, err := loadgen.Run(ctx, cfg, target, records)
 	t.finish(outcome)
+	if o := t.out.Certificate.Overload; o != nil && outcome.GivenUp {
+		o.StoppedAfterSeconds, o.PlannedSeconds = float64(outcome.MeasureEnd-outcome.MeasureStart)/1e9, cfg.Window().Seconds()
+	}
 	if err != nil {
 		return err
 	}
