@@ -427,6 +427,7 @@ var flagPlaces = []struct {
 	place *regexp.Regexp
 	flag  string
 }{
+	{regexp.MustCompile(`\bload\[\d+\]\.([a-z]+)_([a-z]+)`), "--$1-$2"},
 	{regexp.MustCompile(`\bload\[\d+\]\.([a-z]+)`), "--$1"},
 	{regexp.MustCompile(`\bload\[\d+\]`), "--scenario"},
 	{regexp.MustCompile(`\bdesign\.([a-z]+)`), "--$1"},

@@ -37,9 +37,9 @@ func replayOf(rng *rand.Rand, servers, n int, rate, mu float64, arrivals int) *R
 // TestReplayFindsTheClosedForm measures calls at one rate and asks for the highest of M/M/1 and M/M/4 that keeps a p99: what it says must
 // hold the closed form within its bounds nearly always, and its bounds must be of use.
 func TestReplayFindsTheClosedForm(t *testing.T) {
-	seeds, arrivals := 2, 1<<20
+	seeds := 2
 	if long() {
-		seeds, arrivals = 200, 1<<22 // as many as capacity replays: the widest of 200 intervals shows what fewer add
+		seeds = 200
 	}
 	for _, c := range []struct {
 		name            string
@@ -52,7 +52,7 @@ func TestReplayFindsTheClosedForm(t *testing.T) {
 	} {
 		widest := 0.0
 		missed := share(seeds, 11, func(rng *rand.Rand) bool {
-			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, arrivals).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
+			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, 1<<20).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
 			widest = max(widest, h.High/h.Low-1)
 			t.Logf("%s %.2f [%.2f, %.2f]", c.name, h.Rate, h.Low, h.High)
 			return c.want < h.Low || c.want > h.High
