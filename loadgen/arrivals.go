@@ -180,7 +180,7 @@ func logarithm(x float64) float64 {
 
 // power is x to the y for 0 < x <= 1 and y > 0.
 func power(x, y float64) float64 {
-	l := y * logarithm(x)
+	l := float64(y * logarithm(x))
 	if l < -745 {
 		return 0
 	}
@@ -269,7 +269,7 @@ const sinePieces = 64
 // pieces lays a profile over measure, behind a warm-up at the rate that it begins with.
 func (p Profile) pieces(rate float64, warmup, measure time.Duration) ([]piece, error) {
 	rate /= 1e9
-	level := func(length, from, to float64) piece { return piece{length, from * rate, to * rate} }
+	level := func(length, from, to float64) piece { return piece{length, float64(from * rate), float64(to * rate)} }
 	var out []piece
 	switch {
 	case p.ramp:

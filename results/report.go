@@ -103,6 +103,7 @@ type ArmReport struct {
 	Certificate     *ArmCertificate   `json:"certificate,omitempty"`
 	Steady          map[string]int    `json:"steady,omitempty"`   // trials that are flat, warming, slowing, unsteady
 	IdleGap         []GapService      `json:"idle_gap,omitempty"` // server loads
+	Notes           []string          `json:"notes,omitempty"`    // what its loads did that their options do not say
 	MLPerf          *MLPerf           `json:"mlperf,omitempty"`
 	Objectives      []ObjectiveResult `json:"objectives,omitempty"`
 }

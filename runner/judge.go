@@ -113,12 +113,24 @@ func overloaded(t *results.Trial, _ evidence) finding {
 		if o.StoppedAfterSeconds > 0 {
 			text += fmt.Sprintf("; stopped after %.3g s of %.3g s, %d requests that waited were dropped", o.StoppedAfterSeconds, o.PlannedSeconds, t.Counts.Dropped)
 		}
-		return finding{results.Invalid, text}
+		return finding{results.Invalid, hang(t) + text}
 	}
-	if t.Counts.Dropped == 0 {
+	switch {
+	case t.Counts.Dropped == 0:
 		return finding{}
+	case hang(t) != "":
+		return invalid(hang(t)+"%d of %d requests were due behind it and dropped", t.Counts.Dropped, t.Counts.Scheduled)
 	}
 	return invalid("%d of %d requests were dropped: the model cannot keep the rate of %.4g/s", t.Counts.Dropped, t.Counts.Scheduled, t.Rate)
+}
+
+// hang says how long a call did not return, where one did not: that alone keeps others from being served.
+func hang(t *results.Trial) string {
+	if t.Status != results.TrialTimeout {
+		return ""
+	}
+	what, _, _ := strings.Cut(t.Reason, ";")
+	return what + ": "
 }
 
 func collected(t *results.Trial, _ evidence) finding {

@@ -37,6 +37,7 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 	}
 	d.latencies(r.Metrics, r.NotMeasured)
 	r.Steady, _ = d.steadiness()
+	r.Notes = d.notes()
 	r.Certificate = d.certificate()
 	tell(r.Certificate, r.Metrics)
 	for name, m := range perTrial {

@@ -116,6 +116,9 @@ func trialsOf(a results.ArmReport, n *notes) (text string, refs []int) {
 			refs = append(refs, n.ref(printable(f)))
 		}
 	}
+	for _, note := range a.Notes {
+		refs = append(refs, n.ref(printable(a.Name+": "+note)))
+	}
 	if lost := lostRequests(a); lost != "" {
 		refs = append(refs, n.ref(printable(a.Name+": requests lost: "+lost)))
 	}
@@ -127,7 +130,8 @@ func summaryCellOf(r *results.Report, a results.ArmReport, metric string, s scal
 	if !ok || m.Kind == "estimated" {
 		c := summaryCell{Missing: true}
 		if why := a.NotMeasured[metric]; why != "" {
-			c.Notes = []int{n.ref(printable(metric + ": " + why))}
+			n.markReason(metric, printable(why))
+			c.Notes = []int{n.reasons[printable(why)].note + 1}
 		}
 		return c
 	}

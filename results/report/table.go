@@ -33,8 +33,35 @@ type grid struct {
 	rows   [][]cell
 }
 
-// notes collects footnotes; the same text is one note.
-type notes struct{ texts []string }
+// notes collects footnotes; the same text is one note, and so is one reason of several figures.
+type notes struct {
+	texts   []string
+	reasons map[string]*reason
+}
+
+// reason is why some figures are not there, and where its note stands.
+type reason struct {
+	note     int
+	subjects []string
+}
+
+// markReason returns the reference to a note that says why a figure is not there.
+func (n *notes) markReason(subject, why string) string {
+	r := n.reasons[why]
+	if r == nil {
+		r = &reason{note: len(n.texts)}
+		if n.reasons == nil {
+			n.reasons = map[string]*reason{}
+		}
+		n.reasons[why] = r
+		n.texts = append(n.texts, "")
+	}
+	if !slices.Contains(r.subjects, subject) {
+		r.subjects = append(r.subjects, subject)
+		n.texts[r.note] = strings.Join(r.subjects, ", ") + ": " + why
+	}
+	return fmt.Sprintf("(%d)", r.note+1)
+}
 
 // mark returns the reference to a note, adding it where it is new.
 func (n *notes) mark(text string) string {
@@ -146,11 +173,15 @@ func legend(r *results.Report) string {
 
 // trialsCell is the count of trials that gave figures, with the failures as a note.
 func trialsCell(a results.ArmReport, n *notes) cell {
+	var remarks []string
+	for _, note := range a.Notes {
+		remarks = append(remarks, a.Name+": "+note)
+	}
 	if a.TrialsFailed == 0 {
-		return cell{text: fmt.Sprint(a.Trials)}
+		return cell{text: fmt.Sprint(a.Trials) + n.marks(remarks)}
 	}
 	text := fmt.Sprintf("%d of %d", a.Trials, a.Trials+a.TrialsFailed)
-	return cell{text + n.marks(failures(a)), toneBad}
+	return cell{text + n.marks(failures(a)) + n.marks(remarks), toneBad}
 }
 
 // failures are an arm's, those with the same cause as one.
@@ -199,7 +230,7 @@ func metricCell(a results.ArmReport, metric string, s scale, n *notes) cell {
 		return cell{text: figure + n.marks(m.Warnings)}
 	}
 	if why := a.NotMeasured[metric]; why != "" {
-		return cell{"not measured " + n.mark(metric+": "+why), toneQuiet}
+		return cell{"not measured " + n.markReason(metric, why), toneQuiet}
 	}
 	return cell{"not measured", toneQuiet}
 }

@@ -13,10 +13,10 @@ func Quantile(sorted []float64, p float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	h := p * float64(len(sorted)-1)
+	h := float64(p * float64(len(sorted)-1))
 	lo := int(math.Floor(h))
 	hi := min(lo+1, len(sorted)-1)
-	return sorted[lo] + (h-float64(lo))*(sorted[hi]-sorted[lo])
+	return sorted[lo] + float64((h-float64(lo))*(sorted[hi]-sorted[lo])) // rounded by itself, so that no processor fuses it with the sum
 }
 
 // Interval is an estimate with a two-sided interval. Low and High are NaN where none can be given; Warnings says why, and what else to

@@ -37,7 +37,7 @@ func (t *trial) horizon(cfg *loadgen.Config, rate float64) time.Duration {
 		return min(cfg.Duration, time.Duration(float64(2*cfg.Requests+1000)/rate*float64(time.Second)))
 	}
 	n := float64(cfg.MinRequests)
-	enough := time.Duration((n + 6*math.Sqrt(n) + 1) / rate * float64(time.Second))
+	enough := time.Duration((n + float64(6*math.Sqrt(n)) + 1) / rate * float64(time.Second))
 	return max(cfg.Duration, min(enough, cfg.Longest))
 }
 
