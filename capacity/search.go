@@ -21,6 +21,7 @@ const (
 	longer      = 3          // times the length of a probe that could not tell
 	farthest    = 1.1        // ratio of a confirmed rate to the estimate at most
 	mostRounds  = 12         // of confirmation
+	vague       = 0.5        // width of a band of which little is known
 
 	mostRepeats  = 2  // of a probe that the host disturbed
 	mostSetAside = 10 // of such probes in a search
@@ -213,13 +214,23 @@ func (s *searcher) confirm(ctx context.Context) error {
 			more := time.Duration(float64(s.spent) * (math.Pow(e.width()/(0.95*aimed), 2) - 1) / (2 * freshSeeds))
 			length = min(max(more, length), 5*length, max(length, (s.plan.Budget-s.spent)/(2*freshSeeds))).Round(time.Millisecond)
 		}
-		low := results.RoundRate(max(e.Low, e.Rate/farthest, closed*lowestShare))
-		high := results.RoundRate(min(e.High, e.Rate*farthest, closed*0.995))
+		low, high := ends(e, closed)
 		if err := s.round(ctx, round, low, high, length); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ends are the rates at which a band is probed. Where little is known yet, rates at which few requests come would teach little more: the model's
+// calls are what is missing, and half of what the closed loop does gives many.
+func ends(e estimate, closed float64) (low, high float64) {
+	low, high = max(e.Low, e.Rate/farthest, closed*lowestShare), min(e.High, e.Rate*farthest, closed*0.995)
+	if e.width() > vague {
+		high = max(high, min(e.High, closed/2))
+		low = max(low, high/4)
+	}
+	return results.RoundRate(low), results.RoundRate(high)
 }
 
 // round probes two rates under three fresh arrivals each, all in random order, so that a machine that warms up does not favour one.
