@@ -18,14 +18,14 @@ const mostLoss = 1.25
 // serves them badly. The runtime folds no weight that a caller may replace; so those are inputs until release.
 func holdNorms(m *onnx.Model, o Options) (release func(folded *onnx.Model), err error) {
 	held := map[string]bool{}
-	if o.Scheme == SchemeInt8Static && !o.PerChannel {
+	if most, some := o.loses(); some {
 		x := newIndex(m)
 		for _, n := range m.Proto.Graph.Node {
 			loss, err := x.foldLoss(n)
 			if err != nil {
 				return nil, err
 			}
-			if !(loss > mostLoss) || held[n.Input[1]] {
+			if !(loss > most) || held[n.Input[1]] {
 				continue
 			}
 			held[n.Input[1]] = true
@@ -37,6 +37,19 @@ func holdNorms(m *onnx.Model, o Options) (release func(folded *onnx.Model), err 
 		g := folded.Proto.Graph
 		g.Input = slices.DeleteFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return held[v.Name] })
 	}, nil
+}
+
+// loses is the loss above which BatchNormalization is not folded, false where all of it is: one scale serves all channels of a convolution by
+// tensor, and where its input is quantized while the model runs. There what follows is computed in float anyway, so that nothing need be
+// lost beyond rounding.
+func (o *Options) loses() (most float64, some bool) {
+	switch o.Scheme {
+	case SchemeInt8Static:
+		return mostLoss, !o.PerChannel
+	case SchemeInt8Dynamic:
+		return 1.001, slices.Contains(o.OpTypes, "Conv") || slices.Contains(o.OpTypes, AllTypes)
+	}
+	return 0, false
 }
 
 // foldLoss is the power of the rounding error behind a BatchNormalization if it is folded into the convolution before it, in units of that if

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"assay/tensor"
 )
 
 // normalized is a convolution, a BatchNormalization whose gains span a factor, and another convolution.
@@ -22,17 +24,19 @@ func normalized(factor float64) *network {
 // One scale for all channels serves a weight badly whose channels BatchNormalization has made unequal: there it is not folded.
 func TestNormalizationsThatOneScaleCannotHoldAreNotFolded(t *testing.T) {
 	for name, c := range map[string]struct {
-		factor     float64
-		perChannel bool
-		left       int
-		decibels   float64
+		factor   float64
+		options  Options
+		left     int
+		decibels float64
 	}{
-		"equal channels, one scale":           {1.1, false, 0, 30},
-		"unequal channels, one scale":         {100, false, 1, 30},
-		"unequal channels, a scale a channel": {100, true, 0, 30},
+		"equal channels, one scale":           {1.1, Options{Scheme: SchemeInt8Static, Activation: tensor.Uint8, Prepare: true}, 0, 30},
+		"unequal channels, one scale":         {100, Options{Scheme: SchemeInt8Static, Activation: tensor.Uint8, Prepare: true}, 1, 30},
+		"unequal channels, a scale a channel": {100, DefaultOptions(), 0, 30},
+		"unequal channels, dynamic":           {100, Options{Scheme: SchemeInt8Dynamic, OpTypes: []string{"Conv"}, PerChannel: true, Prepare: true}, 1, 30},
+		"equal channels, dynamic":             {1, Options{Scheme: SchemeInt8Dynamic, OpTypes: []string{AllTypes}, PerChannel: true, Prepare: true}, 0, 30},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, nodes := faithful(t, normalized(c.factor), c.decibels, func(q *Request) { q.Options.PerChannel = c.perChannel })
+			_, nodes := faithful(t, normalized(c.factor), c.decibels, func(q *Request) { q.Options = c.options })
 			if nodes["BatchNormalization"] != c.left {
 				t.Errorf("%d are left, want %d", nodes["BatchNormalization"], c.left)
 			}
