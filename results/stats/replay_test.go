@@ -39,7 +39,7 @@ func replayOf(rng *rand.Rand, servers, n int, rate, mu float64, arrivals int) *R
 func TestReplayFindsTheClosedForm(t *testing.T) {
 	seeds := 2
 	if long() {
-		seeds = 200
+		seeds = 50
 	}
 	for _, c := range []struct {
 		name            string
@@ -50,16 +50,17 @@ func TestReplayFindsTheClosedForm(t *testing.T) {
 		{"M/M/1", 1, 40_000, 1000, 700, 0.02, 769.74},
 		{"M/M/4", 4, 120_000, 50, 115, 0.1, 121.246},
 	} {
-		widest := 0.0
+		width := 0.0
 		missed := share(seeds, 11, func(rng *rand.Rand) bool {
 			h := replayOf(rng, c.servers, c.calls, c.rate, c.mu, 1<<20).Highest(c.limit, 0.01, c.want/8, c.want*1.3)
-			widest = max(widest, h.High/h.Low-1)
+			width += (h.High/h.Low - 1) / float64(seeds)
 			t.Logf("%s %.2f [%.2f, %.2f]", c.name, h.Rate, h.Low, h.High)
 			return c.want < h.Low || c.want > h.High
 		})
-		if missed > 0.05 || widest > 0.12 {
-			t.Errorf("%s: the bounds missed %.1f in %.1f %% of runs; widest %.1f %%", c.name, c.want, 100*missed, 100*widest)
+		if missed > 0.02 || width > 0.15 {
+			t.Errorf("%s: the bounds missed %.1f in %.1f %% of runs; %.1f %% wide on average", c.name, c.want, 100*missed, 100*width)
 		}
+		t.Logf("%s: missed %.1f %%, %.1f %% wide on average", c.name, 100*missed, 100*width)
 	}
 }
 
