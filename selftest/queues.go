@@ -178,6 +178,23 @@ func average(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
+// full is the first instant at which so many requests are in flight: all workers have begun then, of which a busy host starts some later than others.
+// It is the zero of the rows where there is none.
+func full(rows []results.Request, workers int) int64 {
+	for _, r := range rows {
+		n := 0
+		for _, other := range rows {
+			if other.DueNS <= r.DueNS && r.DueNS < other.DoneNS {
+				n++
+			}
+		}
+		if n == workers {
+			return r.DueNS
+		}
+	}
+	return 0
+}
+
 // closedLoop keeps four requests in flight and looks for Little's law, N = X R, which holds in every run whatever the services.
 func (t *tester) closedLoop() ([]Check, error) {
 	const workers, service = 4, 5 * time.Millisecond
@@ -187,7 +204,7 @@ func (t *tester) closedLoop() ([]Check, error) {
 		return nil, err
 	}
 	// What of each request lies within the window is what it adds to the number in flight, also at the window's ends.
-	from, to := o.MeasureStart-o.WarmupStart, o.MeasureEnd-o.WarmupStart
+	from, to := full(rows, workers), o.MeasureEnd-o.WarmupStart
 	inFlight := 0.0
 	for _, r := range rows {
 		inFlight += float64(max(0, min(r.DoneNS, to)-max(r.DueNS, from))) / float64(to-from)

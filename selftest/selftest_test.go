@@ -68,6 +68,17 @@ func TestStatisticsAndSchedulesPass(t *testing.T) {
 	}
 }
 
+// TestALateWorkerIsNoFault: Little's law is looked for from when the last worker has begun.
+func TestALateWorkerIsNoFault(t *testing.T) {
+	rows := []results.Request{{DueNS: 0, DoneNS: 5}, {DueNS: 5, DoneNS: 10}, {DueNS: 7, DoneNS: 12}, {DueNS: 10, DoneNS: 15}}
+	if got := full(rows, 2); got != 7 {
+		t.Errorf("both are busy from %d on, want 7", got)
+	}
+	if got := full(rows, 3); got != 0 {
+		t.Errorf("three are never busy, got %d", got)
+	}
+}
+
 func TestVerdictIsTheWorst(t *testing.T) {
 	if got := Verdict([]Check{{Verdict: Pass}, {Verdict: Suspect}}); got != Suspect {
 		t.Error(got)
