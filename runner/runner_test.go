@@ -295,6 +295,18 @@ func certified(c results.Certificate) results.Trial {
 	return results.Trial{Certificate: &c, Counts: results.Counts{Scheduled: 1000}, Phases: []results.Phase{{Name: "measure", EndNS: 10e9}}}
 }
 
+// lasting is a trial whose measure takes so many seconds.
+func lasting(t results.Trial, seconds int64) results.Trial {
+	t.Phases = []results.Phase{{Name: "measure", EndNS: seconds * 1e9}}
+	return t
+}
+
+// sending is a trial of so many requests.
+func sending(t results.Trial, requests int) results.Trial {
+	t.Counts.Scheduled = requests
+	return t
+}
+
 func known(v float64) *float64 { return &v }
 
 func TestJudge(t *testing.T) {
@@ -304,28 +316,35 @@ func TestJudge(t *testing.T) {
 		want  string
 		code  string
 	}{
-		"clean":                  {results.Trial{}, 0, "valid", ""},
-		"a little late":          {results.Trial{Lateness: map[string]float64{"p99": 0.5e-3}}, 1e-3, "suspect", "host.late"},
-		"late":                   {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 1e-3, "invalid", "host.late"},
-		"late for no model":      {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
-		"a clock that was set":   {results.Trial{Certificate: &results.Certificate{ClockRatio: 1.5}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "invalid", "host.clock"},
-		"a clock that is slewed": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.998}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "suspect", "host.clock"},
-		"unexplained waits":      {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 1e-3, "invalid", "load.unexplained"},
-		"explained by length":    {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 200e-3, "valid", ""},
-		"a short stop":           {certified(results.Certificate{StoppedSeconds: 0.06, LongestStopSeconds: 0.06}), 0, "suspect", "host.stopped"},
-		"a stop":                 {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.5}), 0, "invalid", "host.stopped"},
-		"starved often":          {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.1}), 0, "suspect", "host.stopped"},
-		"a busy host":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(1.2)}), 0, "suspect", "host.busy"},
-		"a neighbour":            {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(0.9)}), 0, "valid", ""},
-		"no core to spare":       {certified(results.Certificate{Cores: 2, Threads: 4, OthersCores: known(0.9)}), 0, "suspect", "host.busy"},
-		"preempted":              {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 200}), 1e-3, "suspect", "host.preempted"},
-		"preempted by itself":    {certified(results.Certificate{Cores: 2, Threads: 4, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 200}), 1e-3, "valid", ""},
-		"preempted for nothing":  {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.001), InvoluntarySwitches: 200}), 1e-3, "valid", ""},
-		"usual preemptions":      {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 90}), 1e-3, "valid", ""},
-		"stolen":                 {certified(results.Certificate{StealRatio: known(0.02)}), 0, "suspect", "host.steal"},
-		"throttled":              {certified(results.Certificate{ThrottledSeconds: known(0.5)}), 0, "suspect", "host.throttled"},
-		"paging":                 {certified(results.Certificate{MajorFaults: 11}), 0, "suspect", "host.paging"},
-		"a fault":                {certified(results.Certificate{MajorFaults: 9}), 0, "valid", ""},
+		"clean":                   {results.Trial{}, 0, "valid", ""},
+		"a little late":           {results.Trial{Lateness: map[string]float64{"p99": 0.5e-3}}, 1e-3, "suspect", "host.late"},
+		"late":                    {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 1e-3, "invalid", "host.late"},
+		"late for no model":       {results.Trial{Lateness: map[string]float64{"p99": 2e-3}}, 200e-3, "valid", ""},
+		"a clock that was set":    {results.Trial{Certificate: &results.Certificate{ClockRatio: 1.5}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "invalid", "host.clock"},
+		"a clock that is slewed":  {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.998}, Phases: []results.Phase{{Name: "measure", EndNS: 2e9}}}, 0, "suspect", "host.clock"},
+		"unexplained waits":       {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 1e-3, "invalid", "load.unexplained"},
+		"explained by length":     {certified(results.Certificate{Unexplained: map[string]float64{"p99": 2e-3}}), 200e-3, "valid", ""},
+		"a short stop":            {certified(results.Certificate{StoppedSeconds: 0.06, LongestStopSeconds: 0.06}), 0, "suspect", "host.stopped"},
+		"a stop":                  {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.5}), 0, "invalid", "host.stopped"},
+		"starved often":           {certified(results.Certificate{StoppedSeconds: 0.5, LongestStopSeconds: 0.1}), 0, "suspect", "host.stopped"},
+		"a busy host":             {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(1.2)}), 0, "suspect", "host.busy"},
+		"a neighbour":             {certified(results.Certificate{Cores: 2, Threads: 1, OthersCores: known(0.9)}), 0, "valid", ""},
+		"no core to spare":        {certified(results.Certificate{Cores: 2, Threads: 4, OthersCores: known(0.9)}), 0, "suspect", "host.busy"},
+		"preempted":               {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 200}), 1e-3, "suspect", "host.preempted"},
+		"preempted by itself":     {certified(results.Certificate{Cores: 2, Threads: 4, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 200}), 1e-3, "valid", ""},
+		"preempted for nothing":   {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.001), InvoluntarySwitches: 200}), 1e-3, "valid", ""},
+		"usual preemptions":       {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 90}), 1e-3, "valid", ""},
+		"stolen":                  {certified(results.Certificate{StealRatio: known(0.02)}), 0, "suspect", "host.steal"},
+		"throttled":               {certified(results.Certificate{ThrottledSeconds: known(0.5)}), 0, "suspect", "host.throttled"},
+		"a stop in a long window": {lasting(certified(results.Certificate{StoppedSeconds: 0.3, LongestStopSeconds: 0.3}), 100), 0, "suspect", "host.stopped"},
+		"others as ever":          {certified(results.Certificate{Cores: 2, Threads: 2, OthersCores: known(0.05)}), 0, "valid", ""},
+		"preempted seldom":        {sending(certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(10), InvoluntarySwitches: 500}), 100_000), 1e-3, "valid", ""},
+		"preempted for no model":  {certified(results.Certificate{Cores: 2, Threads: 1, WaitedForCoreSeconds: known(0.1), InvoluntarySwitches: 200}), 100e-3, "valid", ""},
+		"stolen little":           {certified(results.Certificate{StealRatio: known(0.005)}), 0, "valid", ""},
+		"throttled little":        {certified(results.Certificate{ThrottledSeconds: known(0.05)}), 0, "valid", ""},
+		"paging seldom":           {sending(certified(results.Certificate{MajorFaults: 500}), 100_000), 0, "valid", ""},
+		"paging":                  {certified(results.Certificate{MajorFaults: 11}), 0, "suspect", "host.paging"},
+		"a fault":                 {certified(results.Certificate{MajorFaults: 9}), 0, "valid", ""},
 		"nobody watched": {func() results.Trial {
 			t := certified(results.Certificate{})
 			t.Sampler = &results.Sampler{EveryNS: 1, Reason: "it broke off"}
