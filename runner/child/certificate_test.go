@@ -121,6 +121,18 @@ func TestAWorkersOwnWorkIsNoStop(t *testing.T) {
 	}
 }
 
+// TestALateBatchOwesEachMemberItsOwnWait: a batch that should have started after 2 ms starts after 10; what came in between has not waited 8 ms.
+func TestALateBatchOwesEachMemberItsOwnWait(t *testing.T) {
+	p := newReplay(loadgen.Batching{Max: 4, Delay: 2 * time.Millisecond}, []int64{0})
+	for _, due := range []int64{0, 3e6, 6e6, 9e6} {
+		p.add(results.Request{DueNS: due, StartedNS: 10e6, DoneNS: 11e6, Batch: 4})
+	}
+	p.flush()
+	if got, want := p.unexplained.Sum(), 8e6+7e6+4e6+1e6; got != want || p.unexplained.N() != 4 {
+		t.Errorf("%d members owe %v ns, want 4 and %v", p.unexplained.N(), got, want)
+	}
+}
+
 // TestASteppedClockShows: the wall's clock is set forward by a second within ten, slewed by a thousandth, or keeps step.
 func TestASteppedClockShows(t *testing.T) {
 	begun := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)

@@ -36,20 +36,21 @@ func (p *replay) add(r results.Request) {
 	p.batch = append(p.batch, r)
 }
 
-// flush serves the batch that was gathered. One that began in warm-up is not judged: when its first member was due is not on record.
+// flush serves the batch that was gathered. A member that was due after the batch should have started has waited since it was due. One that began in warm-up is not judged: when its first member was due is not on record.
 func (p *replay) flush() {
 	n := len(p.batch)
 	if n == 0 {
 		return
 	}
-	first, last := p.batch[0], p.batch[n-1]
-	p.batch = p.batch[:0]
+	batch := p.batch
+	first, last := batch[0], batch[n-1]
+	p.batch = batch[:0]
 	if n < int(first.Batch) {
 		p.batched.Start(first.StartedNS, first.StartedNS, int(first.Batch), first.DoneNS-first.StartedNS)
 		return
 	}
 	expected := p.batched.Start(first.DueNS, last.DueNS, n, first.DoneNS-first.StartedNS)
-	for range n {
-		p.unexplained.Add(first.StartedNS - expected)
+	for _, r := range batch {
+		p.unexplained.Add(r.StartedNS - max(expected, r.DueNS))
 	}
 }
