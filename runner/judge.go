@@ -109,7 +109,11 @@ func heavyElsewhere(t *results.Trial, e evidence) finding {
 func overloaded(t *results.Trial, _ evidence) finding {
 	if c := t.Certificate; c != nil && c.Overload != nil {
 		o := c.Overload
-		text := fmt.Sprintf("%.1f %% of the requests due were served and %.0f were in flight at the end: about %.4g/s can be served, and latencies measure the run's length", 100*o.Served, o.InFlight, o.PerSecond)
+		text := fmt.Sprintf("%.1f %% of the requests due were served and %.0f were in flight at the end: ", 100*o.Served, o.InFlight)
+		if hang(t) == "" { // which says nothing of how much can be served
+			text += fmt.Sprintf("about %.4g/s can be served, and ", o.PerSecond)
+		}
+		text += "latencies measure the run's length"
 		if o.StoppedAfterSeconds > 0 {
 			text += fmt.Sprintf("; stopped after %.3g s of %.3g s, %d requests that waited were dropped", o.StoppedAfterSeconds, o.PlannedSeconds, t.Counts.Dropped)
 		}

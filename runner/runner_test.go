@@ -362,7 +362,7 @@ func TestJudge(t *testing.T) {
 			t := certified(results.Certificate{Overload: &results.Overload{Served: 0.5}})
 			t.Status, t.Reason = results.TrialTimeout, "a call did not return within 2s; it was given up"
 			return t
-		}(), 0, "invalid", "load.overloaded: a call did not return within 2s: 50.0 % of the requests due were served and 0 were in flight at the end: about 0/s can be served, and latencies measure the run's length"},
+		}(), 0, "invalid", "load.overloaded: a call did not return within 2s: 50.0 % of the requests due were served and 0 were in flight at the end: latencies measure the run's length"},
 		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
 			0, "invalid", "provider.none"},
 		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},
