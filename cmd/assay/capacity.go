@@ -29,8 +29,8 @@ func newCapacityCmd(a *app) *cobra.Command {
 		Short: "Find the highest rate of requests that meets an objective",
 		Long: `Searches the highest rate at which a model meets its objectives under open-loop arrivals, and says between which two rates it lies: at the lower
 one they are met, at the upper one they are missed. A closed loop shows the most that can be done; bisection narrows the rate down; both ends of the
-band are confirmed under fresh arrivals. About a minute and a half for a model of a millisecond, longer for slower ones and for objectives close to
-the time that the model itself takes. After a kill or Ctrl-C the same command with --resume and --out goes on.`,
+band are confirmed under fresh arrivals. About a minute and a half for a model of a millisecond, longer for slower ones, for objectives close to
+the time that the model itself takes, and on a machine that others disturb. After a kill or Ctrl-C the same command with --resume and --out goes on.`,
 		Example: `  assay capacity model.onnx --slo p99=20ms
   assay capacity model.onnx --slo p99=20ms,error=0.1% --concurrency 2 --json
   assay capacity model.onnx --slo p95=5ms --out runs/capacity --resume`,
@@ -44,7 +44,7 @@ the time that the model itself takes. After a kill or Ctrl-C the same command wi
 		},
 	}
 	f.add(cmd, false)
-	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band (default two minutes, up to twenty for slow models)")
+	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band, and as long again where calls do not predict what is measured (default two minutes, up to twenty for slow models)")
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on with the search in --out")
 	o.addFlags(cmd)
 	return cmd
