@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"assay/backend/ort/install"
+	"assay/backend/ort/install/installtest"
 )
 
 // The ONNX backend tests of v1.22.0 on ONNX Runtime 1.30.0: 1,721 passed when this was written, 172 were unsupported (newer
@@ -41,9 +42,7 @@ func installed(t *testing.T) install.Library {
 		t.Fatal(err)
 	}
 	library, err := install.Find(dir)
-	if err != nil {
-		t.Skip(err)
-	}
+	installtest.SkipMissing(t, err)
 	return library
 }
 

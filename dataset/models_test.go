@@ -11,6 +11,7 @@ import (
 	"assay/backend"
 	"assay/backend/ort"
 	"assay/backend/ort/install"
+	"assay/backend/ort/install/installtest"
 	"assay/dataset"
 	"assay/onnx"
 	"assay/results"
@@ -41,9 +42,7 @@ func TestEveryPublishedModelTakesGeneratedInputs(t *testing.T) {
 		t.Skipf("no published models in %s/models", dir)
 	}
 	runtime, err := openRuntime()
-	if err != nil {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
+	installtest.SkipMissing(t, err)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			s, err := runtime.Open(t.Context(), file, backend.Options{IntraOpThreads: 1})

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"assay/backend"
+	"assay/backend/ort/install/installtest"
 	"assay/tensor"
 )
 
@@ -136,9 +137,8 @@ func TestWebGPU(t *testing.T) {
 		})
 		return
 	}
-	if _, err := library("webgpu"); err != nil {
-		t.Skip(err)
-	}
+	_, err := library("webgpu")
+	installtest.SkipMissing(t, err)
 	if _, err := os.Stat(filepath.Join(swiftShader, "vk_swiftshader_icd.json")); err != nil {
 		t.Skipf("no SwiftShader driver (Debian: apt-get install chromium): %v", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"assay/backend/ort/install/installtest"
 )
 
 // examplesOf are the lines of a command's help that call the program, as words; what a shell would take for itself is cut off.
@@ -41,9 +43,8 @@ func notRun(words []string) bool {
 // TestExamplesOfHelpRun runs the examples of every command's help in a folder that has the files they name. Measuring is cut short
 // through the environment, as users can do it.
 func TestExamplesOfHelpRun(t *testing.T) {
-	if _, err := libraryFinder("")([]string{"cpu"}); err != nil {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
+	_, err := libraryFinder("")([]string{"cpu"})
+	installtest.SkipMissing(t, err)
 	examplesFolder(t)
 	for name, value := range map[string]string{"ASSAY_DURATION": "20ms", "ASSAY_WARMUP": "5ms", "ASSAY_QUIET": "true"} {
 		t.Setenv(name, value)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"assay/backend"
+	"assay/backend/ort/install/installtest"
 	"assay/quantize"
 	"assay/runner"
 	"assay/tensor"
@@ -31,9 +32,7 @@ func workerFor(t *testing.T, library runner.Library) (*verifier, string) {
 
 func TestWorkerSaysWhatARuntimeOfThisProcessWould(t *testing.T) {
 	library, err := libraryFinder("")([]string{"cpu"})
-	if err != nil {
-		t.Skip(err)
-	}
+	installtest.SkipMissing(t, err)
 	v, path := workerFor(t, library)
 	cpu := backend.Options{Provider: backend.Provider{Name: "cpu"}}
 	got, err := v.look(t.Context(), path, cpu)
@@ -62,9 +61,7 @@ func TestWorkerSaysWhatARuntimeOfThisProcessWould(t *testing.T) {
 // What a worker was about when it died is all that is known.
 func TestWorkerThatDiesNamesItsStage(t *testing.T) {
 	library, err := libraryFinder("")([]string{"cpu"})
-	if err != nil {
-		t.Skip(err)
-	}
+	installtest.SkipMissing(t, err)
 	v, path := workerFor(t, library)
 	if _, err := v.look(t.Context(), path, backend.Options{Provider: backend.Provider{Name: "cpu"}}); err != nil {
 		t.Fatal(err)

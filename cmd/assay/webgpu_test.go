@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"assay/backend/ort/install"
+	"assay/backend/ort/install/installtest"
 	"assay/onnx/onnxpb"
 	"assay/results"
 	"assay/tensor"
@@ -31,9 +32,7 @@ func softwareVulkan(t *testing.T) {
 	if err == nil {
 		_, err = install.Find(runtimes, "webgpu")
 	}
-	if err != nil {
-		t.Skipf("no WebGPU build here: %v", err)
-	}
+	installtest.SkipMissing(t, err)
 	t.Setenv("VK_ICD_FILENAMES", icd)
 	t.Setenv("LD_LIBRARY_PATH", dir)
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())

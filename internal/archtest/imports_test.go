@@ -14,33 +14,34 @@ import (
 // mayImport lists for each package which others of ours it may import; a trailing /... allows a tree. Packages of cmd and internal may
 // import anything.
 var mayImport = map[string][]string{
-	"results":             {},
-	"tensor":              {},
-	"onnx":                {"onnx/onnxpb", "tensor"},
-	"onnx/onnxpb":         {},
-	"onnx/upgrade":        {"onnx", "onnx/onnxpb", "tensor"},
-	"loadgen":             {"results"},
-	"profiler":            {"results"},
-	"environment":         {"results"},
-	"backend":             {"tensor"},
-	"backend/null":        {"backend", "tensor"},
-	"backend/ort":         {"backend", "onnx", "tensor"}, // onnx tells which symbols a model has, and what its nodes are called
-	"backend/ort/install": {},
-	"plan":                {"results", "results/stats"},
-	"capacity":            {"loadgen", "results", "results/stats"},    // loadgen for its arrivals: the replay needs those of the load
-	"quantize":            {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
-	"dataset":             {"backend", "onnx", "results", "results/quality", "tensor"},
-	"check":               {"backend", "tensor"},
-	"results/stats":       {},
-	"results/quality":     {"results", "results/stats", "tensor"},
-	"results/analysis":    {"results", "results/stats", "results/quality", "capacity"},
-	"results/report":      {"results"},
-	"results/export":      {"results"},
-	"deploy/grafana":      {"runner/live", "results/export"},
-	"selftest":            {"loadgen", "results", "results/stats"},
-	"runner":              {"backend", "loadgen", "profiler", "results", "runner/child"},
-	"runner/child":        {"backend", "loadgen", "results", "results/stats", "tensor"},
-	"runner/live":         {"loadgen", "results", "runner/child"},
+	"results":                         {},
+	"tensor":                          {},
+	"onnx":                            {"onnx/onnxpb", "tensor"},
+	"onnx/onnxpb":                     {},
+	"onnx/upgrade":                    {"onnx", "onnx/onnxpb", "tensor"},
+	"loadgen":                         {"results"},
+	"profiler":                        {"results"},
+	"environment":                     {"results"},
+	"backend":                         {"tensor"},
+	"backend/null":                    {"backend", "tensor"},
+	"backend/ort":                     {"backend", "onnx", "tensor"}, // onnx tells which symbols a model has, and what its nodes are called
+	"backend/ort/install":             {},
+	"backend/ort/install/installtest": {"backend/ort/install"},
+	"plan":                            {"results", "results/stats"},
+	"capacity":                        {"loadgen", "results", "results/stats"},    // loadgen for its arrivals: the replay needs those of the load
+	"quantize":                        {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
+	"dataset":                         {"backend", "onnx", "results", "results/quality", "tensor"},
+	"check":                           {"backend", "tensor"},
+	"results/stats":                   {},
+	"results/quality":                 {"results", "results/stats", "tensor"},
+	"results/analysis":                {"results", "results/stats", "results/quality", "capacity"},
+	"results/report":                  {"results"},
+	"results/export":                  {"results"},
+	"deploy/grafana":                  {"runner/live", "results/export"},
+	"selftest":                        {"loadgen", "results", "results/stats"},
+	"runner":                          {"backend", "loadgen", "profiler", "results", "runner/child"},
+	"runner/child":                    {"backend", "loadgen", "results", "results/stats", "tensor"},
+	"runner/live":                     {"loadgen", "results", "runner/child"},
 }
 
 func TestImportsFollowTheFlow(t *testing.T) {
