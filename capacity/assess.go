@@ -1,12 +1,10 @@
 package capacity
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -28,9 +26,9 @@ type assessor struct {
 	plan     Plan
 	schedule schedule
 	probes   []*measured
-	replay   *stats.Replay // of all open probes; nil until there is one, or after another was added
-	placed   *estimate     // likewise
-	known    map[float64]tried
+	replay   *stats.Replay     // of all open probes; nil until there is one, or after another was added
+	placed   *estimate         // likewise
+	known    map[float64]tried // what the probes of each rate say, as far as that was asked for
 }
 
 func newAssessor(p Plan) (*assessor, error) {
@@ -231,81 +229,6 @@ func meanSD(counts []int) (mean, sd float64) {
 	return stat.MeanStdDev(values, nil)
 }
 
-// report is the answer as it stands.
-func (a *assessor) report(arm string) *results.Capacity {
-	c := &results.Capacity{SLO: results.ObjectivesText(a.plan.Objectives), Arm: arm, Closed: a.closed(), Servers: a.plan.Servers, Validity: "valid",
-		Reasons: []string{}, Verdict: stats.VerdictInconclusive, Probes: []results.ProbeReport{}}
-	e := a.estimate()
-	a.settle(c, e)
-	c.SetAside = a.setAside()
-	for _, m := range a.probes {
-		c.Seconds += m.seconds()
-		c.Probes = append(c.Probes, a.probeReport(m, e, c))
-	}
-	a.validate(c)
-	if e.ok {
-		c.Curve, c.Knee = a.curve(e)
-	}
-	return c
-}
-
-// settle fills in the band and its verdict.
-func (a *assessor) settle(c *results.Capacity, e estimate) {
-	open := a.open()
-	failing, failures := a.failing()
-	switch {
-	case len(open) == 0:
-		c.Reason = "no rate was tried yet"
-		return
-	case failing == stats.VerdictFail:
-		c.Verdict, c.Reason, c.Binding = stats.VerdictFail, failures, results.ErrorShare
-		c.Band.Fails = lowestRate(open)
-		return
-	case !e.ok:
-		c.Reason = "no objective on latency"
-		return
-	}
-	c.Binding, c.Agreement = e.binding.String(), &e.agreement
-	if a.contradicted(e) {
-		a.settleMeasured(c, e)
-		return
-	}
-	if lowest := a.closed() * lowestShare; e.Rate <= lowest*1.01 {
-		late := a.replayed().Late(lowest, []float64{e.binding.AtMost.Seconds()}, 1<<19)
-		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: %.3g %% of the calls take longer by themselves", e.binding, 100*late.Share[0])
-		c.Band.Fails = lowestRate(open)
-		return
-	}
-	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
-	c.Estimate, c.Band.Passes, c.Band.Fails = &rate, &low, &high
-	order := ""
-	if a.replayed().InOrder() {
-		order = ", in pieces of their order because they depend on one another"
-	}
-	c.Method = fmt.Sprintf("replay of %d measured calls through the queue%s, one-sided %g %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), order, 100*stats.BoundLevel, 20)
-	width, _ := c.Band.Width()
-	switch below, above := a.confirmed(e); {
-	case width > widest:
-		c.Reason = fmt.Sprintf("the band is %.1f %% wide; more load (--budget) narrows it%s", 100*width, a.unsteady())
-	case below < freshSeeds || above < freshSeeds:
-		c.Reason = "its ends were not confirmed under fresh arrivals"
-	case failing == stats.VerdictInconclusive:
-		c.Reason = failures + ", which are too few to tell"
-	default:
-		c.Verdict, c.Reason = stats.VerdictPass, fmt.Sprintf("confirmed under %d fresh arrivals below the band and %d above", below, above)
-	}
-}
-
-// unsteady says how far the calls' own speed changed while they were measured, where they depend on one another; "" else.
-func (a *assessor) unsteady() string {
-	replay := a.replayed()
-	if !replay.InOrder() {
-		return ""
-	}
-	least, most := replay.Means()
-	return fmt.Sprintf(", and so does a steadier machine: a call took %.3g ms on average in one twentieth of the search and %.3g ms in another", least*1e3, most*1e3)
-}
-
 // failures judges a probe by an objective on failures: it fails where its own requests say so, and else stands as all requests together do,
 // since a few thousand cannot show that one in a thousand fails.
 func (a *assessor) failures(m *measured, o results.SLO) string {
@@ -347,151 +270,4 @@ func (a *assessor) failing() (verdict, reason string) {
 		return verdict, fmt.Sprintf("%s: %d of %d requests failed, at all rates together", o, failed, n)
 	}
 	return "", ""
-}
-
-func lowestRate(open []*measured) *float64 {
-	rate := slices.MinFunc(open, func(a, b *measured) int { return cmp.Compare(a.Rate, b.Rate) }).Rate
-	return &rate
-}
-
-// confirmed counts the fresh seeds under which rates below the estimate were probed, and those above.
-func (a *assessor) confirmed(e estimate) (below, above int) {
-	seeds := map[bool]map[uint64]bool{true: {}, false: {}}
-	for _, m := range a.open() {
-		if m.Kind == results.ProbeConfirm {
-			seeds[m.Rate > e.Rate][m.Seed] = true
-		}
-	}
-	return len(seeds[false]), len(seeds[true])
-}
-
-// probeReport says what a probe's samples show, with the verdict as it stands at the end.
-func (a *assessor) probeReport(m *measured, e estimate, c *results.Capacity) results.ProbeReport {
-	r := results.ProbeReport{Probe: m.Probe, N: len(m.latencies), Lateness: m.Lateness, Validity: m.Validity, Reasons: m.Reasons}
-	sorted := slices.Clone(m.latencies)
-	slices.Sort(sorted)
-	r.Median = quantileOf(sorted, 0.5)
-	if m.SetAside {
-		r.Rate = m.Rate
-		if m.Kind == results.ProbeClosed {
-			r.Rate = m.served()
-		}
-		return r
-	}
-	if m.Kind == results.ProbeClosed {
-		r.Rate, r.NEff = m.served(), float64(len(m.latencies))
-		return r
-	}
-	if !e.ok {
-		return r
-	}
-	r.Missed = float64(m.missed(e.binding)) / max(1, float64(r.N))
-	v := stats.BatchMeans(m.latencies, e.binding.Quantile(), e.binding.AtMost.Seconds())
-	r.NEff = v.Effective
-	if r.Latency = quantileOf(sorted, e.binding.Quantile()); r.Latency != nil {
-		margin := 1 - *r.Latency/e.binding.AtMost.Seconds()
-		r.Margin = &margin
-	}
-	r.Verdict = a.settledVerdict(m, c.Band)
-	return r
-}
-
-// settledVerdict is a probe's at the end: that of its own latencies, or else what the band says of its rate.
-func (a *assessor) settledVerdict(m *measured, b results.Band) string {
-	switch v, _ := a.measuredVerdict(m); {
-	case v != stats.VerdictInconclusive:
-		return v
-	case b.Passes != nil && m.Rate <= *b.Passes:
-		return stats.VerdictPass
-	case b.Fails != nil && m.Rate >= *b.Fails:
-		return stats.VerdictFail
-	}
-	return stats.VerdictInconclusive
-}
-
-// quantileOf is nil where the sample cannot support the quantile: fewer than five values above it, or one that never ended.
-func quantileOf(sorted []float64, p float64) *float64 {
-	if float64(len(sorted))*(1-p) < 5 {
-		return nil
-	}
-	if v := stats.Quantile(sorted, p); !math.IsInf(v, 0) && !math.IsNaN(v) {
-		return &v
-	}
-	return nil
-}
-
-// validate gives the whole the verdict of its probes that count: invalid where more than a fifth of them are, suspect where any is not valid; and
-// a band of probes that are not to be trusted is not settled.
-func (a *assessor) validate(c *results.Capacity) {
-	count := map[string]int{}
-	first, total := map[string]string{}, map[string]int{}
-	var codes []string
-	used := 0
-	for _, m := range a.probes {
-		if m.SetAside {
-			continue
-		}
-		used++
-		count[m.Validity]++
-		for _, r := range m.Reasons {
-			code, text, _ := strings.Cut(r, ": ")
-			if code == "load.overloaded" { // that is what a search looks for
-				continue
-			}
-			if total[code]++; total[code] == 1 {
-				codes = append(codes, code)
-				first[code] = fmt.Sprintf("%s (at %s/s)", text, results.RateLabel(m.Rate))
-			}
-		}
-	}
-	slices.Sort(codes)
-	for _, code := range codes {
-		text := first[code]
-		if total[code] > 1 {
-			text = fmt.Sprintf("%d of %d probes, the first: %s", total[code], used, text)
-		}
-		c.Reasons = append(c.Reasons, code+": "+text)
-	}
-	switch {
-	case 5*count["invalid"] > used:
-		c.Validity = "invalid"
-	case count["invalid"]+count["suspect"] > 0 && len(codes) > 0:
-		c.Validity = "suspect"
-	}
-	if c.Validity == "invalid" {
-		c.Verdict = stats.VerdictInconclusive
-		c.Reason = fmt.Sprintf("%d of %d probes are invalid, so the band is not to be trusted; %s", count["invalid"], used, c.Reason)
-	}
-}
-
-// curve predicts the latency at the binding quantile over rates, and from which rate on it is twice what it is without load.
-func (a *assessor) curve(e estimate) (points []results.CurvePoint, knee *float64) {
-	limits := make([]float64, 40)
-	least, most := e.binding.AtMost.Seconds()/1000, e.binding.AtMost.Seconds()*20
-	for i := range limits {
-		limits[i] = least * math.Pow(most/least, float64(i)/float64(len(limits)-1))
-	}
-	idle := 0.0
-	top := min(e.Rate*1.15, a.closed()*0.99)
-	for i := range 24 {
-		rate := top * (0.1 + 0.9*float64(i)/23)
-		late := a.replayed().Late(rate, limits, 1<<17)
-		k := slices.IndexFunc(late.Share, func(s float64) bool { return s <= e.binding.Allowed() })
-		if k < 1 {
-			continue
-		}
-		// Between two limits the share is taken for exponential in latency.
-		latency := limits[k]
-		if above, below := late.Share[k-1], late.Share[k]; below > 0 && above > below {
-			latency = limits[k-1] + (limits[k]-limits[k-1])*math.Log(above/e.binding.Allowed())/math.Log(above/below)
-		}
-		if idle == 0 {
-			idle = latency
-		}
-		if knee == nil && latency > 2*idle {
-			knee = &rate
-		}
-		points = append(points, results.CurvePoint{Rate: rate, Latency: latency})
-	}
-	return points, knee
 }
