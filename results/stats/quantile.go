@@ -13,11 +13,19 @@ func Quantile(sorted []float64, p float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	h := float64(p * float64(len(sorted)-1))
-	lo := int(math.Floor(h))
-	hi := min(lo+1, len(sorted)-1)
-	return sorted[lo] + float64((h-float64(lo))*(sorted[hi]-sorted[lo])) // rounded by itself, so that no processor fuses it with the sum
+	rank, part := rankOf(p, len(sorted))
+	return between(sorted[rank], sorted[min(rank+1, len(sorted)-1)], part)
 }
+
+// rankOf is the rank from 0 below a quantile of n values, and how far the quantile lies from it to the next.
+func rankOf(p float64, n int) (rank int, part float64) {
+	h := float64(p * float64(n-1))
+	rank = int(math.Floor(h))
+	return rank, h - float64(rank)
+}
+
+// between interpolates. The product is rounded by itself, so that no processor fuses it with the sum.
+func between(low, high, part float64) float64 { return low + float64(part*(high-low)) }
 
 // Interval is an estimate with a two-sided interval. Low and High are NaN where none can be given; Warnings says why, and what else to
 // mind.

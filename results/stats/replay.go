@@ -83,14 +83,12 @@ func (r *Replay) InOrder() bool { return r.blocks }
 func (r *Replay) Means() (least, most float64) { return slices.Min(r.means), slices.Max(r.means) }
 
 func partMeans(calls []Call) []float64 {
-	out := make([]float64, 0, replayParts)
-	for part := range min(replayParts, len(calls)) {
-		parts := min(replayParts, len(calls))
-		sum, own := 0.0, calls[part*len(calls)/parts:(part+1)*len(calls)/parts]
+	out := make([]float64, min(replayParts, len(calls)))
+	for k := range out {
+		own := calls[k*len(calls)/len(out) : (k+1)*len(calls)/len(out)]
 		for i := range own {
-			sum += own[i].Seconds
+			out[k] += own[i].Seconds / float64(len(own))
 		}
-		out = append(out, sum/float64(len(own)))
 	}
 	return out
 }

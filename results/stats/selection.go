@@ -11,14 +11,13 @@ func QuantileOf(values []float64, p float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
-	h := float64(p * float64(len(values)-1))
-	rank := int(math.Floor(h))
+	rank, part := rankOf(p, len(values))
 	low := selected(values, rank)
 	high := low
 	if rank+1 < len(values) {
 		high = slices.Min(values[rank+1:])
 	}
-	return low + float64((h-float64(rank))*(high-low))
+	return between(low, high, part)
 }
 
 // fewToSort is how many values are sorted rather than selected from.
@@ -77,10 +76,8 @@ func (p Pooled) Quantile(level float64) float64 {
 	if n == 0 {
 		return math.NaN()
 	}
-	h := float64(level * float64(n-1))
-	rank := int(math.Floor(h))
-	low := p.Ranked(rank)
-	return low + float64((h-float64(rank))*(p.Ranked(min(rank+1, n-1))-low))
+	rank, part := rankOf(level, n)
+	return between(p.Ranked(rank), p.Ranked(min(rank+1, n-1)), part)
 }
 
 // Ranked is the value of a rank from 0: the least that more than rank values do not exceed. The order of floating-point numbers is that of
