@@ -81,16 +81,24 @@ func (q *queue) at(r Request, at, wait, service int64) int64 {
 	return int64(float64(service) * q.drift(r.Index, at, wait))
 }
 
+// freest is the server that is free first, and how many are busy at an instant.
+func freest(free []int64, at int64) (first, busy int) {
+	for i, f := range free {
+		if f < free[first] {
+			first = i
+		}
+		if f > at {
+			busy++
+		}
+	}
+	return first, busy
+}
+
 func (q *queue) closed(rng *rand.Rand, r Request) Samples {
 	free := make([]int64, r.Servers)
 	s := Samples{To: int64(r.Length), Validity: "valid"}
 	for {
-		first := 0
-		for i, f := range free {
-			if f < free[first] {
-				first = i
-			}
-		}
+		first, _ := freest(free, 0)
 		at := free[first]
 		if at >= s.To {
 			return s
@@ -108,15 +116,7 @@ func (q *queue) open(rng *rand.Rand, r Request) Samples {
 	free := make([]int64, r.Servers)
 	s := Samples{From: int64(r.Warmup), To: int64(r.Warmup + r.Length), Validity: "valid", Lateness: new(float64)}
 	for _, at := range due {
-		first, busy := 0, 0
-		for i, f := range free {
-			if f < free[first] {
-				first = i
-			}
-			if f > at {
-				busy++
-			}
-		}
+		first, busy := freest(free, at)
 		start := max(at, free[first])
 		free[first] = start + q.at(r, start, start-at, q.draw(rng, min(busy, r.Servers-1)))
 		if at >= s.From {
@@ -384,15 +384,7 @@ func (q *queue) missed(plan Plan, rate float64) float64 {
 	for range n {
 		due += rng.ExpFloat64() / rate * 1e9
 		at := int64(due)
-		first, busy := 0, 0
-		for i, f := range free {
-			if f < free[first] {
-				first = i
-			}
-			if f > at {
-				busy++
-			}
-		}
+		first, busy := freest(free, at)
 		start := max(at, free[first])
 		free[first] = start + q.at(Request{Probe: results.Probe{Index: 1000}}, start, start-at, q.draw(rng, min(busy, plan.Servers-1)))
 		if free[first]-at > limit {
