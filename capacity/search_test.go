@@ -12,6 +12,7 @@ import (
 
 	"assay/loadgen"
 	"assay/results"
+	"assay/results/stats"
 )
 
 func long() bool { return os.Getenv("ASSAY_LONG") != "" }
@@ -306,13 +307,25 @@ func TestInvalidProbesSettleNothing(t *testing.T) {
 // TestFewSlowCallsDoNotEndTheSearch: of this queue's calls two in three hundred take longer than the objective by themselves, and by chance more
 // than one in a hundred of the first few. The search must go where calls are many, not where it is safe and there are none.
 func TestFewSlowCallsDoNotEndTheSearch(t *testing.T) {
-	replays(t, 1<<18)
+	replays(t, 1<<20)
 	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 4, Seed: 2, Budget: 20 * time.Minute}
 	got, err := Search(t.Context(), plan, "m", &queue{mu: 50, seed: 101}, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Band.Passes == nil || *got.Band.Passes < 90 || *got.Band.Passes > 121.2 || *got.Band.Fails < 121.3 {
 		t.Fatalf("%s: %s: %+v, %v", got.Verdict, got.Reason, got.Band, err)
 	}
 	t.Logf("%s [%v, %v] %.0f s", got.Verdict, *got.Band.Passes, *got.Band.Fails, got.Seconds)
+}
+
+// TestEndsGoWhereCallsAreMany: of a band of which nothing is known, rates of a few requests a second teach nothing.
+func TestEndsGoWhereCallsAreMany(t *testing.T) {
+	vagueBand := estimate{Highest: stats.Highest{Rate: 13.6, Low: 0.2, High: 400}}
+	if low, high := ends(vagueBand, 188); low != 23.5 || high != 94 {
+		t.Errorf("probes at %v and %v, want a quarter of and half of the closed loop's rate", low, high)
+	}
+	known := estimate{Highest: stats.Highest{Rate: 100, Low: 96, High: 104}}
+	if low, high := ends(known, 188); low != 96 || high != 104 {
+		t.Errorf("probes at %v and %v, want the band's ends", low, high)
+	}
 }
 
 // TestDisturbedProbesAreSentAgain: every third probe falls on a moment at which the host stops the process. The band must be that of the others,

@@ -105,3 +105,28 @@ func TestReplayKeepsSituations(t *testing.T) {
 		t.Error("failed calls are not late")
 	}
 }
+
+// TestOrderedCallsAreThoseNextInOrder: a request takes the call of its situation that was measured next to its place, and none of a part that is left
+// out.
+func TestOrderedCallsAreThoseNextInOrder(t *testing.T) {
+	calls := make([]Call, 2000)
+	for i := range calls {
+		calls[i] = Call{Seconds: float64(i), Waited: i%10 == 3}
+	}
+	all, without := newOrderedTables(1, calls)
+	for place, want := range map[int]float64{0: 3, 7: 3, 9: 13, 1000: 1003, 1999: 1993} {
+		if got := all.take(1, 0, float32(place)/2000+1e-5, 0); got != want {
+			t.Errorf("at place %d the call after a wait is %v, want %v", place, got, want)
+		}
+	}
+	if got := all.take(1, 0, 0, 1007); got != 1003 {
+		t.Errorf("1007 behind the first place: %v", got)
+	}
+	for part, table := range without {
+		for i := range 1900 {
+			if got := table.take(0, 0, 0, i); int(got) >= 100*part+10 && int(got) < 100*part+90 {
+				t.Fatalf("without part %d a call of it is taken: %v", part, got)
+			}
+		}
+	}
+}
