@@ -350,6 +350,11 @@ func TestJudge(t *testing.T) {
 			t.Sampler = &results.Sampler{EveryNS: 1, Reason: "it broke off"}
 			return t
 		}(), 0, "suspect", "host.unwatched"},
+		"nobody was to watch": {func() results.Trial {
+			t := certified(results.Certificate{})
+			t.Sampler = &results.Sampler{Reason: "--sample-every 0"}
+			return t
+		}(), 0, "valid", ""},
 		"collected":      {results.Trial{Process: results.Process{GCCycles: 2}}, 0, "suspect", "load.gc"},
 		"a short window": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
 		"too much":       {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, InFlight: 99, PerSecond: 80}}), 0, "invalid", "load.overloaded"},

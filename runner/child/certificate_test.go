@@ -19,6 +19,8 @@ type served struct {
 	mean time.Duration
 }
 
+func (s *served) DoBatch(worker int, _ []int32) error { return s.Do(worker, 0) }
+
 func (s *served) Do(int, int32) error {
 	s.mu.Lock()
 	d := time.Duration(s.rng.ExpFloat64() * float64(s.mean))
@@ -35,24 +37,32 @@ type lateClock struct {
 
 func (c lateClock) WaitUntil(t int64) { c.Clock.WaitUntil(t + int64(c.by)) }
 
+// sent are the records of a load of Poisson arrivals whose services are mean long on average. It is to be called on a virtual clock.
+func sent(t *testing.T, cfg loadgen.Config, rate float64, mean time.Duration) (*loadgen.Records, loadgen.Outcome) {
+	t.Helper()
+	if cfg.Schedule == nil {
+		var err error
+		if cfg.Schedule, err = loadgen.Poisson(7, rate, cfg.Warmup+cfg.Duration); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { records.Close() })
+	o, err := loadgen.Run(t.Context(), cfg, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: mean}, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records, o
+}
+
 // certificate of a load of Poisson arrivals on a virtual clock.
 func certificate(t *testing.T, workers int, rate float64, mean, late time.Duration) (c *results.Certificate, p50 float64) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		schedule, err := loadgen.Poisson(7, rate, 11*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer records.Close()
-		o, err := loadgen.Run(t.Context(), loadgen.Config{Workers: workers, Schedule: schedule, Warmup: time.Second, Duration: 10 * time.Second,
-			Clock: lateClock{loadgen.NewSleepClock(), late}}, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: mean}, records)
-		if err != nil {
-			t.Fatal(err)
-		}
+		records, o := sent(t, loadgen.Config{Workers: workers, Warmup: time.Second, Duration: 10 * time.Second, Clock: lateClock{loadgen.NewSleepClock(), late}}, rate, mean)
 		c, p50 = certify(records, o, rate, loadgen.Batching{})
 	})
 	return c, p50
@@ -131,6 +141,27 @@ func TestALateBatchOwesEachMemberItsOwnWait(t *testing.T) {
 	if got, want := p.unexplained.Sum(), 8e6+7e6+4e6+1e6; got != want || p.unexplained.N() != 4 {
 		t.Errorf("%d members owe %v ns, want 4 and %v", p.unexplained.N(), got, want)
 	}
+}
+
+// TestWhatATrialKnowsReachesItsCertificate: that its load was given up, what the clocks did, and the last batch of those that were late.
+func TestWhatATrialKnowsReachesItsCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		records, o := sent(t, loadgen.Config{Workers: 1, Duration: 2 * time.Second, Clock: loadgen.NewSleepClock()}, 20, time.Millisecond)
+		o.GivenUp = true
+		begun := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
+		tr := &trial{records: records, out: &results.Trial{Rate: 20}, clocks: [2]clocks{{5e9, begun}, {7e9, begun.Add(4 * time.Second)}}}
+		if tr.certify(o); tr.out.Certificate.Overload == nil || tr.out.Certificate.ClockRatio != 2 {
+			t.Errorf("%+v", tr.out.Certificate)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		batching := loadgen.Batching{Max: 2, Delay: time.Second}
+		records, o := sent(t, loadgen.Config{Workers: 1, Duration: time.Second, Schedule: loadgen.Schedule{1e6, 2e6}, Batching: batching,
+			Clock: lateClock{loadgen.NewSleepClock(), 3 * time.Millisecond}}, 2, time.Millisecond)
+		if c, _ := certify(records, o, 2, batching); c.Unexplained["max"] < 2.9e-3 {
+			t.Errorf("the only batch was 3 ms late: %v", c.Unexplained)
+		}
+	})
 }
 
 // TestASteppedClockShows: the wall's clock is set forward by a second within ten, slewed by a thousandth, or keeps step.

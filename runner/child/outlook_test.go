@@ -1,7 +1,6 @@
 package child
 
 import (
-	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,18 +32,10 @@ func TestOverloadedLoadsStopWhereTheyShould(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer records.Close()
 			tr := &trial{config: Config{Load: c.load}}
 			cfg := loadgen.Config{Workers: tr.workers(), Schedule: schedule, Warmup: c.warmup, Duration: window, Requests: int64(c.load.Requests), Timeout: c.load.Timeout, Clock: loadgen.NewSleepClock()}
 			cfg.Outlook = tr.outlook(&cfg)
-			o, err := loadgen.Run(t.Context(), cfg, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: 10 * time.Millisecond}, records)
-			if err != nil {
-				t.Fatal(err)
-			}
+			records, o := sent(t, cfg, c.rate, 10*time.Millisecond)
 			certificate, _ := certify(records, o, c.rate, loadgen.Batching{})
 			n := o.Counts
 			if o.GivenUp != c.stopped || n.Scheduled != n.OK+n.Failed+n.Dropped+n.Timeout || n.Scheduled == 0 || c.stopped == (n.Dropped == 0) {
