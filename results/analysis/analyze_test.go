@@ -516,3 +516,23 @@ func TestTheSameRunGivesTheSameReport(t *testing.T) {
 		t.Error("two analyses of one run differ")
 	}
 }
+
+// TestMissingTrialsAreSaid: a run that was interrupted before its last trial is suspect, and says how much of it there is.
+func TestMissingTrialsAreSaid(t *testing.T) {
+	dir := results.Dir(planted{blocks: 5, slow: 1}.save(t))
+	run, err := dir.ReadRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Status = "interrupted"
+	if err := errors.Join(dir.WriteRun(run), os.Remove(dir.TrialFile(4, "b.cpu.b2.t1.load"))); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Analyze(string(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "run.partial: 1 of 10 planned trials are missing"; rep.Verdict != "suspect" || !slices.Contains(rep.Reasons, want) {
+		t.Errorf("%s: %q", rep.Verdict, rep.Reasons)
+	}
+}

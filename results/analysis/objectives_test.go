@@ -108,6 +108,18 @@ func TestOverloadedArmsHaveACapacityInPlaceOfLatencies(t *testing.T) {
 	}
 }
 
+// TestOneOverloadedTrialOfFiveLeavesLatencies: a fifth of an arm's trials is not more than a fifth.
+func TestOneOverloadedTrialOfFiveLeavesLatencies(t *testing.T) {
+	rep := analyzed(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) {
+		if trial.Arm[0] == 'b' && trial.Block == 2 {
+			trial.Certificate = &results.Certificate{Overload: &results.Overload{Served: 0.8, InFlight: 200, PerSecond: 900}}
+		}
+	}})
+	if _, ok := rep.Arms[1].Metrics["latency.p99"]; !ok {
+		t.Errorf("no latencies: %s", rep.Arms[1].NotMeasured["latency.p99"])
+	}
+}
+
 // TestTailsThatTheSampleCannotSupport are not printed: 200 requests say nothing of p99.9.
 func TestTailsThatTheSampleCannotSupport(t *testing.T) {
 	rep := analyzed(t, planted{blocks: 1, slow: 1})
