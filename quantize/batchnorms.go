@@ -15,15 +15,15 @@ import (
 const mostLoss = 1.25
 
 // holdNorms keeps the runtime from folding each BatchNormalization that would make the channels of a convolution so unequal that one scale
-// serves them badly. The runtime folds no weight that a caller may replace; so those are inputs until release.
-func holdNorms(m *onnx.Model, o Options) (release func(folded *onnx.Model), err error) {
+// serves them badly, and reports whether there are any. The runtime folds no weight that a caller may replace; so those are inputs until release.
+func holdNorms(m *onnx.Model, o Options) (some bool, release func(folded *onnx.Model), err error) {
 	held := map[string]bool{}
-	if most, some := o.loses(); some {
+	if most, loses := o.loses(); loses {
 		x := newIndex(m)
 		for _, n := range m.Proto.Graph.Node {
 			loss, err := x.foldLoss(n)
 			if err != nil {
-				return nil, err
+				return false, nil, err
 			}
 			if !(loss > most) || held[n.Input[1]] {
 				continue
@@ -33,7 +33,7 @@ func holdNorms(m *onnx.Model, o Options) (release func(folded *onnx.Model), err 
 			m.Proto.Graph.Input = append(m.Proto.Graph.Input, &onnxpb.ValueInfoProto{Name: n.Input[1], Type: typeProto(backend.ValueInfo{DType: tensor.Float32, Dims: dims})})
 		}
 	}
-	return func(folded *onnx.Model) {
+	return len(held) > 0, func(folded *onnx.Model) {
 		g := folded.Proto.Graph
 		g.Input = slices.DeleteFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return held[v.Name] })
 	}, nil

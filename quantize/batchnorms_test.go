@@ -44,16 +44,18 @@ func TestNormalizationsThatOneScaleCannotHoldAreNotFolded(t *testing.T) {
 	}
 }
 
-// What is held back from folding is no input afterwards.
+// What is held back from folding is no input afterwards; nor is a weight that the file lists among its inputs, as many as are held.
 func TestHeldNormalizationsAddNoInputs(t *testing.T) {
 	o := DefaultOptions()
 	o.PerChannel = false
-	out := t.TempDir() + "/prepared.onnx"
-	if err := Prepare(t.Context(), loaded(t), normalized(100).save(t), out, o); err != nil {
-		t.Fatal(err)
-	}
-	m := opened(t, out)
-	if len(m.Proto.Graph.Input) != 1 || m.Info().Operators["BatchNormalization"] != 1 {
-		t.Errorf("inputs %v, operators %v", m.Proto.Graph.Input, m.Info().Operators)
+	for name, model := range map[string]*network{"as it is": normalized(100), "a weight listed": normalized(100).input("v", 4, 8, 1, 1)} {
+		out := t.TempDir() + "/prepared.onnx"
+		if err := Prepare(t.Context(), loaded(t), model.save(t), out, o); err != nil {
+			t.Fatal(err)
+		}
+		m := opened(t, out)
+		if len(m.Proto.Graph.Input) != 1 || m.Info().Operators["BatchNormalization"] != 1 {
+			t.Errorf("%s: inputs %v, operators %v", name, m.Proto.Graph.Input, m.Info().Operators)
+		}
 	}
 }

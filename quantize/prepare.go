@@ -98,8 +98,9 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 		return nil, err
 	}
 	// The runtime does not fold what a caller may replace: weights are no inputs. Below version 4 they must be.
-	before := countsOf(m)
-	m.Proto.Graph.Input, m.Proto.IrVersion = m.Inputs(), max(m.Proto.IrVersion, 4)
+	inputs := m.Inputs()
+	changed := old || len(inputs) != len(m.Proto.Graph.Input) || m.Proto.IrVersion < 4
+	m.Proto.Graph.Input, m.Proto.IrVersion = inputs, max(m.Proto.IrVersion, 4)
 	if old {
 		if err := convert(ctx, look, m, dir); err != nil {
 			m.Close()
@@ -110,27 +111,16 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 		return m, nil
 	}
 	defer m.Close()
-	release, err := holdNorms(m, o)
+	held, release, err := holdNorms(m, o)
 	if err != nil {
 		return nil, err
 	}
-	out, err := fold(ctx, look, m, dir, before != countsOf(m))
+	out, err := fold(ctx, look, m, dir, changed || held)
 	if err != nil {
 		return nil, err
 	}
 	release(out)
 	return out, nil
-}
-
-// modelCounts change with whatever preparation does to a model before it is folded.
-type modelCounts struct {
-	version, opset              int64
-	inputs, nodes, initializers int
-}
-
-func countsOf(m *onnx.Model) modelCounts {
-	g := m.Proto.Graph
-	return modelCounts{m.Proto.IrVersion, m.Opset(""), len(g.Input), len(g.Node), len(g.Initializer)}
 }
 
 // foldedBytes is the size of weights above which the weight-only schemes take a graph as it is: folding loads all weights into the runtime.
