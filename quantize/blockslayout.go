@@ -77,8 +77,8 @@ func (l *blockLayout) scaleAt(lane, block int) int {
 	return lane*l.blocks() + block
 }
 
-// slab is how many bytes of values are read between two calls of done.
-const slab = 32 << 20
+// slabBytes is how many bytes of values are read between two calls of done.
+const slabBytes = 32 << 20
 
 // quantize makes the codes, scales and zero points of a matrix of rows by columns, on all cores. It reads the values from the first to the last,
 // unless they are turned, and calls done, where not nil, when those read so far need not stay in memory.
@@ -92,22 +92,21 @@ func (l *blockLayout) quantize(values []float32, into *blocked, done func()) err
 	if !l.symmetric {
 		into.zeros = resized(into.zeros, l.scaleCount())
 	}
-	clear(into.codes)
+	fast := l.fast()
+	if !fast || l.sharesBytes() {
+		clear(into.codes)
+	}
 	n, unit, work := l.lanes(), l.columns, l.along
 	switch {
 	case l.turned:
 		n, unit, work = l.blocks(), l.rows*l.block, l.across
-	case l.down && l.fastBlocks():
-		n, unit, work = l.blocks(), l.columns*l.block, l.downwardsFast
 	case l.down:
 		n, unit, work = l.blocks(), l.columns*l.block, l.downwards
-	case l.fastBlocks():
-		work = l.alongFast
 	}
 	// By pairs, because two lanes of odd length share a byte in place.
-	step := max(slab/(4*unit), 2) &^ 1
+	step := max(slabBytes/(4*unit), 2) &^ 1
 	for first := 0; first < n; first += step {
-		if err := l.parallel(first, min(first+step, n), func(from, to int) error { return work(values, into, from, to) }); err != nil {
+		if err := l.slab(values, into, first, min(first+step, n), fast, work); err != nil {
 			return err
 		}
 		if done != nil {
@@ -116,6 +115,23 @@ func (l *blockLayout) quantize(values []float32, into *blocked, done func()) err
 	}
 	l.packZeros(into)
 	return nil
+}
+
+// slab quantizes lanes, or blocks of all lanes, from first to last on all cores.
+func (l *blockLayout) slab(values []float32, into *blocked, first, last int, fast bool, work func(values []float32, into *blocked, from, to int) error) error {
+	if fast {
+		return l.quickly(values, into, first, last)
+	}
+	return l.parallel(first, last, func(from, to int) error { return work(values, into, from, to) })
+}
+
+// sharesBytes says whether codes in place share a byte with those of the next row.
+func (l *blockLayout) sharesBytes() bool {
+	across := l.columns
+	if l.turned {
+		across = l.rows
+	}
+	return l.inPlace && l.bits == 4 && across%2 == 1
 }
 
 // parallel does the work from first to last on all cores, and gives one of its errors.

@@ -7,7 +7,6 @@ package quantize
 import "C"
 
 import (
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -97,67 +96,4 @@ func packNibbles(out, codes []byte) {
 		return
 	}
 	C.assay_pack(cBytes(out), cBytes(codes), C.size_t(len(codes)))
-}
-
-// fastBlocks says whether C makes the blocks: those of rounding to nearest by reciprocals, each in a room of its own.
-func (l *blockLayout) fastBlocks() bool { return l.fit.nearest && l.rounding != divided && !l.inPlace }
-
-func (l *blockLayout) forC() *C.assay_blocks {
-	f := &C.assay_blocks{width: C.int32_t(l.bits), block: C.int32_t(l.block)}
-	if l.symmetric {
-		f.symmetric = 1
-	}
-	if l.rounding == zeroLast {
-		f.zero_last = 1
-	}
-	return f
-}
-
-// failure is the error for what a kernel of blocks returned. Which value is too large, the formula says.
-func (l *blockLayout) failure(code C.int, values []float32) error {
-	switch code {
-	case C.ASSAY_FINE:
-		return nil
-	case C.ASSAY_NOT_FINITE:
-		return errNotFinite
-	}
-	low, high, _ := extend(values, 0, 0)
-	return fmt.Errorf("a range of [%v, %v] is wider than a float32 can hold", low, high)
-}
-
-// alongFast is along.
-func (l *blockLayout) alongFast(values []float32, into *blocked, from, to int) error {
-	f, n := l.forC(), l.blocks()
-	for lane := from; lane < to; lane++ {
-		row := values[lane*l.columns : (lane+1)*l.columns]
-		code := C.assay_block_row(f, cFloats(row), C.size_t(len(row)), cScales(into.scales[lane*n:]), l.zerosAt(into, lane*n), cBytes(into.codes[lane*n*l.blob():]))
-		if err := l.failure(code, row); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// downwardsFast is downwards.
-func (l *blockLayout) downwardsFast(values []float32, into *blocked, from, to int) error {
-	f, n := l.forC(), l.blocks()
-	for b := from; b < to; b++ {
-		top := b * l.block
-		height := min(l.block, l.rows-top)
-		rows := values[top*l.columns : (top+height)*l.columns]
-		code := C.assay_block_column(f, cFloats(rows), C.size_t(height), C.size_t(l.columns), C.size_t(l.columns), cScales(into.scales[b:]), l.zerosAt(into, b), C.size_t(n),
-			cBytes(into.codes[b*l.blob():]), C.size_t(n*l.blob()))
-		if err := l.failure(code, rows); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// zerosAt is where zero points from a place on go, nil where there are none.
-func (l *blockLayout) zerosAt(into *blocked, at int) *C.uint8_t {
-	if l.symmetric {
-		return nil
-	}
-	return cBytes(into.zeros[at:])
 }

@@ -137,36 +137,46 @@ func compareLayouts(t *testing.T, values []float32, columns int) {
 	if rows == 0 {
 		return
 	}
-	for _, down := range []bool{true, false} {
+	for _, form := range []blockLayout{
+		{down: true}, {}, // of MatMulNBits
+		{blockFormat: blockFormat{rounding: zeroLast}, down: true, inPlace: true}, {blockFormat: blockFormat{rounding: zeroLast}, turned: true, inPlace: true}, // of DequantizeLinear
+		{blockFormat: blockFormat{rounding: divided}, inPlace: true}, {blockFormat: blockFormat{rounding: divided}, inPlace: true, unsigned: true}, // of GatherBlockQuantized
+	} {
 		for _, bits := range []int{4, 8} {
 			for _, block := range []int{16, 32, 256} {
 				for _, symmetric := range []bool{false, true} {
-					for _, r := range []rounding{zeroFirst, zeroLast} {
-						l := &blockLayout{blockFormat: blockFormat{bits: bits, block: block, symmetric: symmetric, rounding: r, fit: fitters[WeightNearest]},
-							rows: rows, columns: columns, down: down}
-						if !l.fastBlocks() {
-							t.Fatal("these blocks are not made in C")
-						}
-						var got, want blocked
-						err1 := l.quantize(values[:rows*columns], &got, nil)
-						l.fit = &fitter{choose: (*blockFormat).nearest} // the same, but not known to C
-						err2 := l.quantize(values[:rows*columns], &want, nil)
-						if (err1 == nil) != (err2 == nil) {
-							t.Fatalf("%+v: %v, and in Go %v", l, err1, err2)
-						}
-						if err1 == nil && !(bytes.Equal(got.codes, want.codes) && sameFloats(got.scales, want.scales) && bytes.Equal(got.zeros, want.zeros)) {
-							t.Errorf("%d by %d, down %v, %d bits, blocks of %d, symmetric %v, rounding %d: other blocks", rows, columns, down, bits, block, symmetric, r)
-						}
-					}
+					l := form
+					l.rows, l.columns = rows, columns
+					l.bits, l.block, l.symmetric, l.fit = bits, block, symmetric, fitters[WeightNearest]
+					compareLayout(t, &l, values[:rows*columns])
 				}
 			}
 		}
 	}
 }
 
+// compareLayout holds one layout's blocks in C against those in Go. Buffers hold what another matrix left.
+func compareLayout(t *testing.T, l *blockLayout, values []float32) {
+	t.Helper()
+	if !l.fast() {
+		t.Fatalf("%+v is not made in C", l)
+	}
+	got := blocked{codes: bytes.Repeat([]byte{0xa5}, l.codeBytes()), zeros: bytes.Repeat([]byte{0xa5}, l.scaleCount()), scales: slices.Repeat([]float32{7}, l.scaleCount())}
+	var want blocked
+	err1 := l.quantize(values, &got, nil)
+	l.fit = &fitter{choose: l.fit.choose} // the same, but not known to C
+	err2 := l.quantize(values, &want, nil)
+	if (err1 == nil) != (err2 == nil) {
+		t.Fatalf("%+v: %v, and in Go %v", l, err1, err2)
+	}
+	if err1 == nil && !(bytes.Equal(got.codes, want.codes) && sameFloats(got.scales, want.scales) && bytes.Equal(got.zeros, want.zeros)) {
+		t.Errorf("%+v: other blocks; codes %v, scales %v, zeros %v", l, bytes.Equal(got.codes, want.codes), sameFloats(got.scales, want.scales), bytes.Equal(got.zeros, want.zeros))
+	}
+}
+
 func TestBlocksInCHaveTheBitsOfGo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 2))
-	for i, shape := range [][2]int{{1, 1}, {16, 1}, {1, 16}, {33, 5}, {40, 70}, {64, 128}, {65, 129}, {257, 131}, {300, 300}} {
+	for i, shape := range [][2]int{{1, 1}, {16, 1}, {1, 16}, {33, 5}, {40, 70}, {64, 128}, {65, 129}, {257, 131}, {300, 300}, {3, 4133}, {4133, 3}} {
 		for _, scale := range []float32{0.1, 1e-41, 1e-37, 1e30} {
 			values := moved(hostile(rng, scale, shape[0]*shape[1], true), i%4)
 			for j := range values { // whose range a float32 can hold

@@ -26,9 +26,7 @@ func quantizeByColumn(out []byte, values []float32, p *parts) {
 
 func packNibbles(out, codes []byte) { packNibblesPlainly(out, codes) }
 
-// fastBlocks says that blocks have no faster form here.
-func (l *blockLayout) fastBlocks() bool { return false }
+// fast says that blocks have no faster form here.
+func (l *blockLayout) fast() bool { return false }
 
-func (l *blockLayout) alongFast([]float32, *blocked, int, int) error { panic("no fast blocks") }
-
-func (l *blockLayout) downwardsFast([]float32, *blocked, int, int) error { panic("no fast blocks") }
+func (l *blockLayout) quickly([]float32, *blocked, int, int) error { panic("no fast blocks") }
