@@ -53,10 +53,10 @@ func (s *sheet) write(w io.Writer) error {
 	return nil
 }
 
-// layOut is the model in one file: the skeleton with the large tensors put in where their marks stand.
-func (m *Model) layOut() (sheet, error) {
+// layOut is the model in one file: the skeleton with the large tensors put in where their marks stand, but for those that stay where they are.
+func (m *Model) layOut(stays func(*onnxpb.TensorProto) bool) (sheet, error) {
 	var large []segment
-	skeleton, err := m.marshal(func(t *onnxpb.TensorProto, s segment) {
+	skeleton, err := m.marshal(stays, func(t *onnxpb.TensorProto, s segment) {
 		t.ExternalData = []*onnxpb.StringStringEntryProto{entry(placeKey, strconv.Itoa(len(large)))}
 		large = append(large, s)
 	})

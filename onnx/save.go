@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -46,6 +47,23 @@ func (m *Model) SaveDraft(path string, external External) error {
 	return m.save(path, external, false)
 }
 
+// SaveDraftBeside is SaveDraft into the folder that the model was read from: what stands in files of external data stays there, and is referred to.
+func (m *Model) SaveDraftBeside(path string) error {
+	if !same(filepath.Dir(path), filepath.Dir(m.path)) {
+		return fmt.Errorf("write %s: the model's external data is in another folder, %s", path, filepath.Dir(m.path))
+	}
+	s, err := m.layOut(isExternal)
+	if err == nil {
+		err = m.writeOne(path, s, false)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func isExternal(t *onnxpb.TensorProto) bool { return t.DataLocation == onnxpb.TensorProto_EXTERNAL }
+
 func (m *Model) save(path string, external External, lasting bool) error {
 	if err := m.write(path, external, lasting); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -54,17 +72,23 @@ func (m *Model) save(path string, external External, lasting bool) error {
 }
 
 func (m *Model) write(path string, external External, lasting bool) error {
-	for _, source := range append(m.ExternalFiles(), m.path) {
-		if same(path, source) || same(path+".data", source) {
-			return fmt.Errorf("%s would be replaced, from which the model is read; choose another file", source)
-		}
+	if err := m.refuseSources(path, path+".data"); err != nil {
+		return err
 	}
-	s, err := m.layOut()
+	s, err := m.layOut(nil)
 	if err != nil {
 		return err
 	}
 	if external == ExternalAlways || external == ExternalAuto && s.size > externalAbove {
 		return m.saveTwoFiles(path, lasting)
+	}
+	return m.writeOne(path, s, lasting)
+}
+
+// writeOne writes one file.
+func (m *Model) writeOne(path string, s sheet, lasting bool) error {
+	if err := m.refuseSources(path); err != nil {
+		return err
 	}
 	if s.size > maxFile {
 		return fmt.Errorf("the model has %d bytes, and one file may have %d; put its weights into a file of their own", s.size, maxFile)
@@ -72,9 +96,19 @@ func (m *Model) write(path string, external External, lasting bool) error {
 	return install([]target{{path, s}}, lasting)
 }
 
+// refuseSources refuses targets that the model is read from.
+func (m *Model) refuseSources(targets ...string) error {
+	for _, source := range append(m.ExternalFiles(), m.path) {
+		if slices.ContainsFunc(targets, func(path string) bool { return same(path, source) }) {
+			return fmt.Errorf("%s would be replaced, from which the model is read; choose another file", source)
+		}
+	}
+	return nil
+}
+
 // Write writes the model with its weights as one file to w.
 func (m *Model) Write(w io.Writer) error {
-	s, err := m.layOut()
+	s, err := m.layOut(nil)
 	if err != nil {
 		return err
 	}
@@ -88,14 +122,17 @@ func same(a, b string) bool {
 }
 
 // marshal encodes the skeleton while mark has changed its large tensors, which have their own form again afterwards. Small ones that stand outside
-// the skeleton come into it, so that a model has the same bytes wherever they stood.
-func (m *Model) marshal(mark func(t *onnxpb.TensorProto, s segment)) ([]byte, error) {
+// the skeleton come into it, so that a model has the same bytes wherever they stood. What stays, where not nil, is encoded as it is.
+func (m *Model) marshal(stays func(*onnxpb.TensorProto) bool, mark func(t *onnxpb.TensorProto, s segment)) ([]byte, error) {
 	var problem error
 	var restore []func()
 	m.EachTensor(func(t *onnxpb.TensorProto) {
 		s, large, err := m.segment(t)
 		if err != nil || !large || problem != nil {
 			problem = errors.Join(problem, err)
+			return
+		}
+		if stays != nil && stays(t) {
 			return
 		}
 		raw, location, entries := t.RawData, t.DataLocation, t.ExternalData
@@ -126,7 +163,7 @@ func entry(key, value string) *onnxpb.StringStringEntryProto {
 func (m *Model) saveTwoFiles(path string, lasting bool) error {
 	var weights, model sheet
 	name := filepath.Base(path) + ".data"
-	skeleton, err := m.marshal(func(t *onnxpb.TensorProto, s segment) {
+	skeleton, err := m.marshal(nil, func(t *onnxpb.TensorProto, s segment) {
 		if gap := -weights.size & (alignment - 1); gap > 0 {
 			weights.add(segment{bytes: make([]byte, gap)})
 		}

@@ -93,6 +93,35 @@ func TestWeightsInAFileOfTheirOwn(t *testing.T) {
 	}
 }
 
+// A draft beside a model refers to the model's external data, takes in what has none, and leaves the model as it is.
+func TestDraftBesideRefersToTheWeights(t *testing.T) {
+	first := open2(t, write(t, small()))
+	out := filepath.Join(t.TempDir(), "out.onnx")
+	if err := first.SaveExternal(out, ExternalAlways); err != nil {
+		t.Fatal(err)
+	}
+	m := open2(t, out)
+	added := bytes.Repeat([]byte{7}, 5000)
+	m.Proto.Graph.Initializer = append(m.Proto.Graph.Initializer, &onnxpb.TensorProto{Name: "A", Dims: []int64{5000}, DataType: int32(tensor.Int8), RawData: added})
+	want := contents(t, m)
+	draft := filepath.Join(filepath.Dir(out), "draft.onnx")
+	if err := m.SaveDraftBeside(draft); err != nil {
+		t.Fatal(err)
+	}
+	saved := open2(t, draft)
+	if !reflect.DeepEqual(contents(t, saved), want) || !reflect.DeepEqual(contents(t, m), want) {
+		t.Error("other weights")
+	}
+	if files := saved.ExternalFiles(); len(files) != 1 || files[0] != out+".data" {
+		t.Errorf("files %v", files)
+	}
+	for path, why := range map[string]string{filepath.Join(t.TempDir(), "m.onnx"): "another folder", out: "would be replaced", out + ".data": "would be replaced"} {
+		if err := m.SaveDraftBeside(path); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want %s", filepath.Base(path), err, why)
+		}
+	}
+}
+
 func TestSavedTwiceIsEqual(t *testing.T) {
 	m := open2(t, write(t, small()))
 	var files [2][]byte

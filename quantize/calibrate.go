@@ -95,12 +95,6 @@ func FindExtremes(ctx context.Context, be backend.Backend, job ExtremesJob, sour
 // where asked: memory does not grow with the number of examples. For extremes alone, three figures of each tensor are appended to the graph, and
 // nothing else leaves the session. The result does not depend on the order of examples.
 func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Model, tensors []string, histograms bool) (*calibration, error) {
-	dir, err := os.MkdirTemp("", "assay-calibrate")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "calibrate.onnx")
 	before := m.Proto.Graph
 	var p probe
 	if histograms {
@@ -108,11 +102,12 @@ func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Mod
 	} else {
 		p, m.Proto.Graph = probeFigures(before, tensors)
 	}
-	err = m.SaveDraft(path, onnx.ExternalAuto)
+	path, remove, err := q.saveProbe(m)
 	m.Proto.Graph = before
 	if err != nil {
 		return nil, err
 	}
+	defer remove()
 	progress := remaining(q.Progress)
 	if histograms || q.Extremes == nil {
 		return runExamples(ctx, be, &calibrationRun{probe: p, source: q.Examples, progress: progress, of: q.Count}, path, tensors)
@@ -122,6 +117,26 @@ func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Mod
 		return nil, err
 	}
 	return &calibration{tensors: tensors, extremes: seen.Ranges, histograms: make([]*histogram, len(tensors)), examples: seen.Examples}, nil
+}
+
+// saveProbe writes a model to be calibrated. A prepared graph stands in this run's own folder, with its weights in a file beside it: they are not
+// copied.
+func (q *Request) saveProbe(m *onnx.Model) (path string, remove func(), err error) {
+	const name = "calibrate.onnx"
+	if path := filepath.Join(q.dir, name); q.dir != "" && filepath.Dir(m.Path()) == q.dir {
+		return path, func() { os.Remove(path) }, m.SaveDraftBeside(path)
+	}
+	dir, err := os.MkdirTemp("", "assay-calibrate")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	path = filepath.Join(dir, name)
+	if err := m.SaveDraft(path, onnx.ExternalAuto); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return path, remove, nil
 }
 
 // runExamples is calibrate of a model that was made for the run's probe.

@@ -3,12 +3,34 @@
 package quantize
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
+	"assay/backend"
 	"assay/onnx"
 )
+
+// grown is by how many bytes a function makes the peak of memory higher than what there was before.
+func grown(t *testing.T, f func()) int64 {
+	t.Helper()
+	const resetPeak = "5"
+	if err := os.WriteFile("/proc/self/clear_refs", []byte(resetPeak), 0); err != nil {
+		t.Skip("the kernel does not let the peak of memory be reset:", err)
+	}
+	start, err := peakResident()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f()
+	end, err := peakResident()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end - start
+}
 
 // A chain of large tensors is calibrated in the memory of a few of them: the runtime must come to the figures of each before the next.
 func TestCalibrationForgetsTensorsAsItGoes(t *testing.T) {
@@ -26,22 +48,106 @@ func TestCalibrationForgetsTensorsAsItGoes(t *testing.T) {
 	}
 	defer m.Close()
 	be := loaded(t)
-	const resetPeak = "5"
-	if err := os.WriteFile("/proc/self/clear_refs", []byte(resetPeak), 0); err != nil {
-		t.Skip("the kernel does not let the peak of memory be reset:", err)
-	}
-	start, err := peakResident()
+	took := grown(t, func() {
+		_, err = (&Request{Examples: normal(3)}).calibrate(t.Context(), be, m, names, false)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&Request{Examples: normal(3)}).calibrate(t.Context(), be, m, names, false); err != nil {
-		t.Fatal(err)
+	if all := int64(4 * elements * tensors); took > all/2 {
+		t.Errorf("memory grew by %d bytes; one example's tensors are %d", took, all)
 	}
-	end, err := peakResident()
+}
+
+// products is a chain of products with large weights, and the tensors between them.
+func products(t *testing.T, count, width int) (path string, names []string, bytes int64) {
+	n := newNetwork(17).input("x", 1, int64(width))
+	before, names := "x", []string{"x"}
+	for i := range count {
+		w, y := fmt.Sprint("w", i), fmt.Sprint("y", i)
+		n.weight(w, int64(width), int64(width)).node(fmt.Sprintf("MatMul %s %s > %s", before, w, y))
+		before, names = y, append(names, y)
+	}
+	return n.output(before, 1, int64(width)).save(t), names, int64(4 * count * width * width)
+}
+
+// A model is folded and calibrated with its weights where they are: in the memory of one copy of them and no more, which the runtime makes in the order
+// of its kernels.
+func TestPreparationMapsWeights(t *testing.T) {
+	path, names, weights := products(t, 24, 1024)
+	src, err := onnx.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if grown, all := end-start, int64(4*elements*tensors); grown > all/2 {
-		t.Errorf("memory grew by %d bytes; one example's tensors are %d", grown, all)
+	defer src.Close()
+	LeanMemory()
+	be, dir := loaded(t), t.TempDir()
+	q := &Request{Examples: normal(1), dir: dir}
+	var m *onnx.Model
+	took := grown(t, func() { m, err = prepared(t.Context(), lookWith(be), src, DefaultOptions(), dir) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if took > weights*7/4 {
+		t.Errorf("folding took %d bytes for weights of %d", took, weights)
+	}
+	took = grown(t, func() { _, err = q.calibrate(t.Context(), be, m, names, false) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took > weights*7/4 {
+		t.Errorf("calibration took %d bytes for weights of %d", took, weights)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 2 {
+		t.Errorf("%v are left; want the folded model and its weights", left)
+	}
+}
+
+// The probe of a prepared graph refers to the graph's weights.
+func TestProbeCopiesNoWeights(t *testing.T) {
+	path, names, weights := products(t, 2, 1024)
+	src, err := onnx.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	be, dir := loaded(t), t.TempDir()
+	m, err := prepared(t.Context(), lookWith(be), src, DefaultOptions(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	q := &Request{Examples: normal(1), dir: dir}
+	q.Extremes = func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error) {
+		for _, file := range []string{job.Model, job.Model + ".data"} {
+			if info, err := os.Stat(file); err == nil && info.Size() > weights/100 {
+				t.Errorf("%s has %d bytes", filepath.Base(file), info.Size())
+			}
+		}
+		return FindExtremes(ctx, be, job, q.Examples, 1, progress)
+	}
+	if _, err := q.calibrate(t.Context(), be, m, names, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Freed blocks are the system's again, however large the blocks were that were freed before.
+func TestLeanMemoryGivesBlocksBack(t *testing.T) {
+	LeanMemory()
+	path, _, weights := products(t, 24, 1024)
+	be := loaded(t)
+	open := func() int64 {
+		return grown(t, func() {
+			s, err := be.Open(t.Context(), path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "all", IntraOpThreads: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+		})
+	}
+	open()
+	if took := open(); took < weights/2 {
+		t.Errorf("a session of weights of %d bytes grew memory by %d: what was freed before was kept", weights, took)
 	}
 }

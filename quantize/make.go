@@ -37,6 +37,8 @@ type Request struct {
 	Extremes func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error)
 	// Later, where not nil, gives what of the lineage is still being computed. It is called once, before the result is written.
 	Later func(ctx context.Context) (map[string]string, error)
+
+	dir string // of the files of this run, "" where there is none yet
 }
 
 // Result says what became of a model.
@@ -149,6 +151,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	q.dir = dir
 	m, err := prepared(ctx, q.looker(be), src, q.Options, dir)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))

@@ -203,25 +203,59 @@ func typeProto(v backend.ValueInfo) *onnxpb.TypeProto {
 	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(v.DType), Shape: shape}}}
 }
 
+// mappedBytes is the size of weights from which a model is folded with its weights in a file of their own. The runtime maps that; of what is in the
+// model's file it makes one copy to parse it and another to hold it, which takes longer than to write the second file.
+const mappedBytes = 4 << 20
+
+// worthMapping says whether a model is folded so. Its large weights must be the main graph's: of graphs within nodes the runtime writes weights that
+// it has mapped as they were, in the file that it read them from (onnxruntime 1.30.0).
+func worthMapping(m *onnx.Model) bool {
+	var size int64
+	weights := map[*onnxpb.TensorProto]bool{}
+	for _, t := range m.Proto.Graph.Initializer {
+		weights[t], size = true, size+byteSize(t)
+	}
+	worth := size >= mappedBytes && len(m.ExternalFiles()) == 0
+	m.EachTensor(func(t *onnxpb.TensorProto) { worth = worth && (weights[t] || byteSize(t) <= shapeBytes) })
+	return worth
+}
+
 // fold lets the runtime fold constants and BatchNormalization, at its BASIC level, and gives the folded model. changed says that the model is
 // not what its file holds. The caller closes the result.
 func fold(ctx context.Context, look looker, m *onnx.Model, dir string, changed bool) (*onnx.Model, error) {
-	plain, folded := m.Path(), filepath.Join(dir, "folded.onnx")
-	if changed {
-		plain = filepath.Join(dir, "plain.onnx")
-		if err := m.SaveDraft(plain, onnx.ExternalAuto); err != nil {
-			return nil, err
-		}
-		defer os.Remove(plain)
+	if worthMapping(m) {
+		if out, err := foldDraft(ctx, look, m, dir, onnx.ExternalAlways); err == nil {
+			return out, nil
+		} // in two files it is not taken wherever it is in one, and of one the runtime's errors are as they were for the user's
 	}
+	if !changed {
+		out, err := foldFile(ctx, look, m.Path(), dir)
+		if err == nil || ctx.Err() != nil {
+			return out, err
+		} // where a disk is full, writing the model says so, and the runtime does not
+	}
+	return foldDraft(ctx, look, m, dir, onnx.ExternalAuto)
+}
+
+// foldDraft is fold of a file that it writes.
+func foldDraft(ctx context.Context, look looker, m *onnx.Model, dir string, weights onnx.External) (*onnx.Model, error) {
+	plain := filepath.Join(dir, "plain.onnx")
+	if err := m.SaveDraft(plain, weights); err != nil {
+		return nil, err
+	}
+	defer os.Remove(plain)
+	defer os.Remove(plain + ".data")
+	return foldFile(ctx, look, plain, dir)
+}
+
+// foldFile is fold of a file.
+func foldFile(ctx context.Context, look looker, plain, dir string) (*onnx.Model, error) {
+	folded := filepath.Join(dir, "folded.onnx")
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
 	_, err := look(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded, IntraOpThreads: 1,
 		Config: map[string]string{"session.optimized_model_external_initializers_file_name": "folded.data",
 			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
-	switch {
-	case err != nil && !changed && ctx.Err() == nil:
-		return fold(ctx, look, m, dir, true) // where a disk is full, writing the model says so, and the runtime does not
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("fold constants: %w", err)
 	}
 	out, err := onnx.Open(folded)

@@ -165,3 +165,32 @@ func TestPrepareAddsTypes(t *testing.T) {
 		t.Errorf("%d nodes are quantized, want both products: %v", res.Nodes.Quantized, res.Nodes.LeftFloat)
 	}
 }
+
+// Large weights of graphs within nodes stay with the model when it is folded, wherever they stood.
+func TestFoldingKeepsWeightsOfBranches(t *testing.T) {
+	const width = 1024 // so that the weights are worth a file of their own
+	branch := func(name string) *onnxpb.GraphProto {
+		g := newNetwork(17).weight("w"+name, width, width).node("MatMul h w"+name+" > "+name).output(name, 1, width).model.Graph
+		g.Name = name
+		return g
+	}
+	n := newNetwork(17).input("x", 1, width).weight("w1", width, width).constant("zero", []float32{0})
+	n.node("MatMul x w1 > h").node("ReduceSum h > s", intAttribute("keepdims", 0)).node("Greater s zero > b")
+	n.node("If b > y", &onnxpb.AttributeProto{Name: "then_branch", Type: onnxpb.AttributeProto_GRAPH, G: branch("t")},
+		&onnxpb.AttributeProto{Name: "else_branch", Type: onnxpb.AttributeProto_GRAPH, G: branch("e")})
+	one := n.output("y", 1, width).save(t)
+	m, err := onnx.Open(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	two := filepath.Join(t.TempDir(), "two.onnx")
+	if err := m.SaveExternal(two, onnx.ExternalAlways); err != nil {
+		t.Fatal(err)
+	}
+	for _, model := range []string{one, two} {
+		if _, _, err := static(t, model, nil); err != nil {
+			t.Errorf("%s: %v", filepath.Base(model), err)
+		}
+	}
+}

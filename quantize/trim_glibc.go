@@ -7,11 +7,21 @@ package quantize
 #ifdef __GLIBC__
 #include <malloc.h>
 static void trim(void) { malloc_trim(0); }
+static void give_back_from(int bytes) { mallopt(M_MMAP_THRESHOLD, bytes); }
 #else
 static void trim(void) {}
+static void give_back_from(int bytes) {}
 #endif
 */
 import "C"
 
 // trim gives memory that closed sessions have freed back to the system: the C library keeps it, and the next session seldom fits into the holes.
 func trim() { C.trim() }
+
+// givenBack is the size in bytes from which LeanMemory has a block given back.
+const givenBack = 1 << 20
+
+// LeanMemory has the C library give each large block back to the system when it is freed, from now on and in the whole process. Left alone it
+// keeps blocks of up to 32 MiB once one of their size was freed, and a runtime that makes a copy of the weights at each step of loading them has all
+// of its copies resident. It is for processes that do nothing but Look, FindExtremes and trials: each new block costs the system's work.
+func LeanMemory() { C.give_back_from(givenBack) }

@@ -68,6 +68,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 				l.session = s
 				return nil
 			}
+			defer trim()
 			return s.Close()
 		})
 	}

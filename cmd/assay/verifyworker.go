@@ -97,6 +97,7 @@ func (w *verifyWorker) run(ctx context.Context) error {
 
 // begin loads the runtime and makes ready what examples come from.
 func (w *verifyWorker) begin() (err error) {
+	quantize.LeanMemory()
 	job := w.assignment
 	if job.Dataset != nil {
 		w.data = reading(*job.Dataset)
