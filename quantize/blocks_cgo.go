@@ -9,7 +9,7 @@ import "errors"
 
 // fast says whether C makes the blocks: those of the forms that there are, in the rounding of each.
 func (l *blockLayout) fast() bool {
-	if !littleEndian || !l.fit.nearest {
+	if !littleEndian || !l.fit.inC {
 		return false
 	}
 	switch l.rounding {
@@ -25,6 +25,9 @@ func (l *blockLayout) forC() *C.assay_blocks {
 	f := &C.assay_blocks{width: C.int32_t(l.bits), block: C.int32_t(l.block), rounding: C.int32_t(l.rounding)}
 	if l.symmetric {
 		f.symmetric = 1
+	}
+	if l.fit.kquant {
+		f.kquant = 1
 	}
 	if l.signed() {
 		f.flip = C.int32_t(l.middle())

@@ -2,10 +2,9 @@
 
 // The kernels of blocks.go and blockslayout.go, with the same bits, for machines that store the low byte first.
 
-#include "simd.h"
+#include "codes.h"
 
 enum {
-	WIDEST = 256,     // values a block
 	LINE = 64,        // bytes of a line of the caches
 	STRIP = 128,      // columns, or blocks of a row, that are made side by side
 	RUN = 16 * STRIP, // values of a row
@@ -40,12 +39,10 @@ PART int choose(const assay_blocks* f, const uint32_t* most_negative, const int3
 		float low = float_of(most_negative[c]), high = float_of((uint32_t)most_positive[c]);
 		low = low < 0 ? low : 0;
 		high = high > 0 ? high : 0;
-		float scale = (high - low) / (float)top, steps = -low / (scale == 0 ? 1 : scale);
+		float scale = (high - low) / (float)top;
 		odd |= fabsf(scale) == INFINITY;
-		int32_t zero = rounding == DIVIDED ? bits_of(steps + rounder) - ROUNDER : (int32_t)(steps + under_half);
-		zero = clamp(zero, 0, top);
 		g->scale[c] = scale;
-		g->zero[c] = scale == 0 ? none : zero;
+		g->zero[c] = zero_point(low, scale, rounding, none, top);
 	}
 	return !odd;
 }
@@ -63,29 +60,6 @@ PART void invert(size_t n, int rounding, grids* g) {
 		}
 	}
 	g->rare = rare != 0;
-}
-
-// code is that of a value.
-PART int32_t code(float x, float factor, int32_t zero, int rounding, int symmetric, int32_t top) {
-	if (rounding == DIVIDED) {
-		float y = x / factor;
-		if (!symmetric) y += (float)zero;
-		y = y < -512.0f ? -512.0f : y;
-		y = y > 512.0f ? 512.0f : y;
-		return clamp(bits_of(y + rounder) - ROUNDER + (symmetric ? zero : 0), 0, top);
-	}
-	float y = x * factor;
-	if (rounding == ZERO_LAST) return clamp((int32_t)(y + float_of(((uint32_t)bits_of(y) & (uint32_t)SIGN) | (uint32_t)bits_of(under_half))) + zero, 0, top);
-	return clamp((int32_t)(y + (float)zero + under_half), 0, top);
-}
-
-// rare is the code where the scale is so small that its reciprocal is infinite, and the value is divided.
-static int32_t rare(const assay_blocks* f, float x, float scale, int32_t zero) {
-	float y = x / scale;
-	if (!f->symmetric) y += (float)zero;
-	double q = nearbyint((double)y) + (f->symmetric ? zero : 0);
-	double top = (1 << f->width) - 1;
-	return (int32_t)(q < 0 ? 0 : q > top ? top : q);
 }
 
 // place writes n codes from the one at a place on. Bytes that codes of two calls share begin as 0.
@@ -147,8 +121,8 @@ PART void lift(const value* v, size_t height, size_t columns, size_t width, floa
 // fit chooses the grids of blocks side by side, which stand in a tile.
 PART int fit(const assay_blocks* f, const float* tile, size_t height, size_t width, const uint32_t* most_negative, const int32_t* most_positive, int rounding, grids* g) {
 	if (!choose(f, most_negative, most_positive, tile, width, rounding, g)) return 0;
+	if (f->kquant) assay_kquant(f, tile, STRIP, height, width, g->scale, g->zero);
 	invert(width, rounding, g);
-	(void)height;
 	return 1;
 }
 
@@ -195,8 +169,8 @@ PART void scatter(uint8_t* out, size_t pitch, const uint64_t* words, size_t n, s
 PART int columns_of(const assay_blocks* f, const value* v, size_t height, size_t columns, size_t width, size_t wide, int bits, int rounding, float* scales, uint8_t* zeros,
 	size_t step, uint8_t* out, size_t pitch) {
 	const size_t block = (size_t)f->block, each = block * (size_t)bits / 64;
-	float tile[WIDEST * STRIP];
-	uint64_t codes[WIDEST * 8 / 64 * STRIP];
+	float tile[ASSAY_WIDEST * STRIP];
+	uint64_t codes[ASSAY_WIDEST * 8 / 64 * STRIP];
 	uint32_t most_negative[STRIP];
 	int32_t most_positive[STRIP];
 	grids g;
@@ -258,7 +232,7 @@ PART void bytes_each(const assay_blocks* f, const float* v, const grids* g, size
 // Quantizes blocks that run down some columns and stay in place. Scales and zero points are in the order of blocks, then columns; codes begin at one of out.
 VERSIONS int assay_blocks_down_in_place(const assay_blocks* f, const value* v, size_t height, size_t columns, size_t width, float* scales, uint8_t* zeros, uint8_t* out,
 	size_t at) {
-	float tile[WIDEST * STRIP];
+	float tile[ASSAY_WIDEST * STRIP];
 	uint8_t codes[STRIP];
 	uint32_t most_negative[STRIP];
 	int32_t most_positive[STRIP];
@@ -282,6 +256,25 @@ VERSIONS int assay_blocks_down_in_place(const assay_blocks* f, const value* v, s
 	return 1;
 }
 
+// better has kquant choose the grids of a row's blocks, eight at a time, which are turned for it. The last one may be short.
+static void better(const assay_blocks* f, const value* v, size_t n, size_t block, grids* g) {
+	enum { EIGHT = 8 };
+	float tile[ASSAY_WIDEST * EIGHT] = {0}, scales[EIGHT];
+	int32_t zeros[EIGHT];
+	for (size_t b = 0, some; b * block < n; b += some) {
+		size_t whole = n / block - b, height = whole > 0 ? block : n - b * block;
+		some = whole > EIGHT ? EIGHT : whole > 0 ? whole : 1;
+		for (size_t k = 0; k < some; k++) {
+			for (size_t i = 0; i < height; i++) tile[i * EIGHT + k] = v[(b + k) * block + i];
+			scales[k] = g->scale[b + k], zeros[k] = g->zero[b + k];
+		}
+		for (size_t k = some; k < EIGHT; k++) scales[k] = 0, zeros[k] = 0;
+		assay_kquant(f, tile, EIGHT, height, some, scales, zeros);
+		memcpy(g->scale + b, scales, some * sizeof *scales);
+		memcpy(g->zero + b, zeros, some * sizeof *zeros);
+	}
+}
+
 // run quantizes n values of a row, at most RUN, in blocks: one code a byte.
 PART int run(const assay_blocks* f, const value* v, size_t n, size_t block, int rounding, grids* g, uint8_t* out) {
 	uint32_t most_negative[STRIP];
@@ -295,6 +288,7 @@ PART int run(const assay_blocks* f, const value* v, size_t n, size_t block, int 
 		else reach(v + b * block, n - b * block, most_negative + b, most_positive + b);
 	}
 	if (!choose(f, most_negative, most_positive, first, blocks, rounding, g)) return 0;
+	if (f->kquant) better(f, v, n, block, g);
 	invert(blocks, rounding, g);
 	for (size_t b = 0; b < blocks; b++, v += block, out += block) {
 		float factor = g->factor[b];

@@ -18,14 +18,15 @@ var errNotFinite = errors.New("it holds NaN or infinite values; it cannot be qua
 
 // fitter chooses the grid of a block. choose may be called concurrently.
 type fitter struct {
-	choose  func(f *blockFormat, values []float32) (grid, error)
-	nearest bool // it is that of the extremes
+	choose func(f *blockFormat, values []float32) (grid, error)
+	inC    bool // there are kernels for it
+	kquant bool // it is kquant
 }
 
 // fitters are the methods by name.
 var fitters = map[string]*fitter{
-	WeightNearest: {(*blockFormat).nearest, true},
-	WeightKQuant:  {(*blockFormat).kquant, false},
+	WeightNearest: {choose: (*blockFormat).nearest, inC: true},
+	WeightKQuant:  {choose: (*blockFormat).kquant, inC: true, kquant: true},
 }
 
 // Trial scales of kquant: so many, this far apart, in units of the code farthest from zero.
@@ -75,7 +76,7 @@ func (f *blockFormat) kquant(values []float32) (grid, error) {
 	return best, nil
 }
 
-// kquantBlock is a block at work.
+// kquantBlock is a block at work. Products are rounded before they are added, so that all processors give the same bits.
 type kquantBlock struct {
 	format  *blockFormat
 	values  []float32
@@ -87,7 +88,7 @@ func (k *kquantBlock) start(f *blockFormat, values []float32) {
 	k.format, k.values = f, values
 	var squares float64
 	for _, x := range values {
-		squares += float64(x) * float64(x)
+		squares += float64(float64(x) * float64(x))
 	}
 	rms := math.Sqrt(squares / float64(len(values)))
 	for i, x := range values {
@@ -99,8 +100,8 @@ func (k *kquantBlock) start(f *blockFormat, values []float32) {
 func (k *kquantBlock) error(g grid) (sum float64) {
 	k.format.codes(k.codes[:len(k.values)], k.values, g)
 	for i, x := range k.values {
-		d := float64(int32(k.codes[i])-g.zero)*float64(g.scale) - float64(x)
-		sum += k.weights[i] * d * d
+		d := float64(float64(int32(k.codes[i])-g.zero)*float64(g.scale)) - float64(x)
+		sum += float64(k.weights[i] * d * d)
 	}
 	return sum
 }
@@ -112,22 +113,23 @@ func (k *kquantBlock) refit(g grid) grid {
 	for i, v := range k.values {
 		a, code := k.weights[i], float64(k.codes[i])
 		w += a
-		x += a * float64(v)
-		l += a * code
-		ll += a * code * code
-		lx += a * code * float64(v)
+		x += float64(a * float64(v))
+		l += float64(a * code)
+		ll += float64(a * code * code)
+		lx += float64(a * code * float64(v))
 	}
 	if !k.format.symmetric {
-		if scale := (w*lx - x*l) / (w*ll - l*l); scale > 0 && !math.IsInf(scale, 0) {
-			least := (ll*x - l*lx) / (w*ll - l*l) // the value of code 0
+		det := float64(w*ll) - float64(l*l)
+		if scale := (float64(w*lx) - float64(x*l)) / det; scale > 0 && !math.IsInf(scale, 0) {
+			least := (float64(ll*x) - float64(l*lx)) / det // the value of code 0
 			g.zero = int32(min(max(math.Round(-least/scale), 0), float64(k.format.top())))
 		}
 	}
 	zero := float64(g.zero)
-	below := ll - 2*zero*l + zero*zero*w
+	below := ll - float64(2*zero*l) + float64(zero*zero*w)
 	if below <= 0 {
 		return grid{}
 	}
-	g.scale = float32((lx - zero*x) / below)
+	g.scale = float32((lx - float64(zero*x)) / below)
 	return g
 }

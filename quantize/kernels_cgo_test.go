@@ -126,12 +126,15 @@ func FuzzKernels(f *testing.F) {
 		// Over and over, so that short inputs reach the vector code.
 		values := moved(floatsIn(bytes.Repeat(raw[:len(raw)/4*4], 1+600/len(raw))), int(raw[0]&3))
 		compareKernels(t, values, 1+max(columns, -columns, 0)%97, s, int32(zero%300), d)
-		compareLayouts(t, values, 1+max(columns, -columns, 0)%97)
+		compareLayouts(t, values, 1+max(columns, -columns, 0)%97, WeightNearest)
+		if zero%4 == 0 { // some, and few values, for it takes long in Go
+			compareLayouts(t, values[:min(len(values), 96)], 1+max(columns, -columns, 0)%31, WeightKQuant)
+		}
 	})
 }
 
 // compareLayouts holds blocks made in C against those of Go.
-func compareLayouts(t *testing.T, values []float32, columns int) {
+func compareLayouts(t *testing.T, values []float32, columns int, method string) {
 	t.Helper()
 	rows := len(values) / columns
 	if rows == 0 {
@@ -147,7 +150,7 @@ func compareLayouts(t *testing.T, values []float32, columns int) {
 				for _, symmetric := range []bool{false, true} {
 					l := form
 					l.rows, l.columns = rows, columns
-					l.bits, l.block, l.symmetric, l.fit = bits, block, symmetric, fitters[WeightNearest]
+					l.bits, l.block, l.symmetric, l.fit = bits, block, symmetric, fitters[method]
 					compareLayout(t, &l, values[:rows*columns])
 				}
 			}
@@ -182,21 +185,21 @@ func TestBlocksInCHaveTheBitsOfGo(t *testing.T) {
 			for j := range values { // whose range a float32 can hold
 				values[j] = min(max(values[j], -1.7e38), 1.7e38)
 			}
-			compareLayouts(t, values, shape[1])
+			compareLayouts(t, values, shape[1], WeightNearest)
 			clear(values[:len(values)/2])
-			compareLayouts(t, values, shape[1])
-			compareLayouts(t, moved(hostile(rng, scale, shape[0]*shape[1], false), i%4), shape[1])
+			compareLayouts(t, values, shape[1], WeightNearest)
+			compareLayouts(t, moved(hostile(rng, scale, shape[0]*shape[1], false), i%4), shape[1], WeightNearest)
 		}
 		small := make([]float32, shape[0]*shape[1]) // reciprocals that are infinite
 		for j := range small {
 			small[j] = math.Float32frombits(rng.Uint32N(40) | rng.Uint32N(2)<<31)
 		}
-		compareLayouts(t, small, shape[1])
+		compareLayouts(t, small, shape[1], WeightNearest)
 		negative := slices.Clone(small)
 		for j := range negative {
 			negative[j] = math.Float32frombits(binary.LittleEndian.Uint32([]byte{0, 0, 0, 0x80}))
 		}
-		compareLayouts(t, negative, shape[1])
+		compareLayouts(t, negative, shape[1], WeightNearest)
 	}
 }
 
@@ -210,6 +213,31 @@ func TestBlocksInCRoundTwice(t *testing.T) {
 			x := (float32(rng.IntN(14)) + 0.5 - zero) * scale
 			values[i] = []float32{x, math.Nextafter32(x, 0), math.Nextafter32(x, 2*x), -zero * scale, (15 - zero) * scale}[rng.IntN(5)]
 		}
-		compareLayouts(t, values, 128)
+		compareLayouts(t, values, 128, WeightNearest)
+	}
+}
+
+func TestKQuantInCHasTheBitsOfGo(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 4))
+	for i, shape := range [][2]int{{1, 1}, {33, 5}, {5, 33}, {47, 20}, {300, 2}, {2, 300}, {9, 129}} {
+		for _, scale := range []float32{0.1, 1e-41, 1e-37, 1e30} {
+			values := moved(hostile(rng, scale, shape[0]*shape[1], true), i%4)
+			for j := range values {
+				values[j] = min(max(values[j], -1.7e38), 1.7e38)
+			}
+			compareLayouts(t, values, shape[1], WeightKQuant)
+			for j := range values {
+				values[j] = float32(rng.NormFloat64()) * scale
+			}
+			clear(values[len(values)/2 : len(values)*3/4])
+			compareLayouts(t, values, shape[1], WeightKQuant)
+		}
+		small := make([]float32, shape[0]*shape[1])
+		for j := range small {
+			small[j] = math.Float32frombits(rng.Uint32N(40) | rng.Uint32N(2)<<31)
+		}
+		compareLayouts(t, small, shape[1], WeightKQuant)
+		small[rng.IntN(len(small))] = float32(math.Inf(1))
+		compareLayouts(t, small, shape[1], WeightKQuant)
 	}
 }
