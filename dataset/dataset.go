@@ -3,20 +3,23 @@ package dataset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"assay/backend"
+	"assay/internal/spool"
 	"assay/results"
 	"assay/results/quality"
 	"assay/tensor"
 )
 
-// Dataset is labelled examples in memory. It is safe for concurrent reading.
+// Dataset is labelled examples, in memory or on disk. It is safe for concurrent reading.
 type Dataset struct {
 	Name   string
 	SHA256 string // of the manifest of its file, see Hash
@@ -27,32 +30,56 @@ type Dataset struct {
 	label  string
 	labels []int64
 	slices []string
+	spool  *spool.Spool // nil where the arrays are in memory
+}
+
+// OpenSpooled is Open of a data set whose arrays are kept in temporary files: a Reader's feeds take the memory of the latest. Close it.
+func OpenSpooled(spec results.Dataset) (*Dataset, error) { return open(spec, &spool.Spool{}) }
+
+// Close takes arrays on disk away, and with them the feeds.
+func (d *Dataset) Close() error {
+	if d.spool == nil {
+		return nil
+	}
+	return d.spool.Close()
 }
 
 // Open reads a data set and holds it against its description: every array that it names must be there, with as many examples as the
 // others, and labels must be whole numbers. Every error is the user's to mend.
-func Open(spec results.Dataset) (*Dataset, error) {
-	d := &Dataset{Name: spec.Name, file: filepath.Base(spec.Path), arrays: map[string]*tensor.Tensor{}, inputs: spec.Inputs, label: spec.Label, slices: spec.Slices}
-	src, err := openNPZ(spec.Path)
+func Open(spec results.Dataset) (*Dataset, error) { return open(spec, nil) }
+
+func open(spec results.Dataset, on *spool.Spool) (_ *Dataset, err error) {
+	d := &Dataset{Name: spec.Name, file: filepath.Base(spec.Path), arrays: map[string]*tensor.Tensor{}, inputs: spec.Inputs, label: spec.Label, slices: spec.Slices, spool: on}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("data set %s: %w", spec.Name, err), d.Close())
+		}
+	}()
+	var keep tensor.Keeper
+	if on != nil {
+		keep = on.Keep
+	}
+	src, err := openKept(spec.Path, keep)
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+		return nil, err
 	}
 	defer src.Close()
+	hash := sync.OnceValues(func() (string, error) { return Hash(spec.Path) })
+	go hash()
+	defer hash() // whoever starts it waits for it
 	for _, name := range src.names {
-		t, err := src.read(name)
-		if err != nil {
-			return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+		if d.arrays[name], err = src.read(name); err != nil {
+			return nil, err
 		}
-		d.arrays[name] = t
 	}
 	if err := d.check(src.names); err != nil {
-		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+		return nil, err
 	}
-	if d.SHA256, err = Hash(spec.Path); err != nil {
-		return nil, fmt.Errorf("data set %s: %w", spec.Name, err)
+	if d.SHA256, err = hash(); err != nil {
+		return nil, err
 	}
 	if spec.SHA256 != "" && spec.SHA256 != d.SHA256 {
-		return nil, fmt.Errorf("data set %s: %s has changed: its hash is %s and was %s", spec.Name, spec.Path, d.SHA256, spec.SHA256)
+		return nil, fmt.Errorf("%s has changed: its hash is %s and was %s", spec.Path, d.SHA256, spec.SHA256)
 	}
 	return d, nil
 }
@@ -182,6 +209,7 @@ type Reader struct {
 	Step  int
 	count int
 	takes []func(lo int) (tensor.Value, error)
+	spool *spool.Spool // nil where there is none
 }
 
 // Reader finds for each input of a model the array that holds it, and says how many examples a feed takes, at most step. Every error is
@@ -198,7 +226,7 @@ func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Read
 		return nil, err
 	}
 	m := &maker{shapes: s, hint: hint, limit: MemoryLimit}
-	r := &Reader{Step: step, count: d.count, takes: make([]func(int) (tensor.Value, error), len(inputs))}
+	r := &Reader{Step: step, count: d.count, spool: d.spool, takes: make([]func(int) (tensor.Value, error), len(inputs))}
 	src := d.source()
 	for _, generated := range []bool{false, true} { // arrays first: they show how large open dimensions are
 		for i, v := range inputs {
@@ -276,6 +304,9 @@ func (d *Dataset) holdsWholeFeeds(inputs []backend.ValueInfo) bool {
 func (r *Reader) Feed(lo int) ([]tensor.Value, error) {
 	if lo < 0 || lo >= r.count {
 		return nil, fmt.Errorf("example %d of %d", lo, r.count)
+	}
+	if r.spool != nil {
+		r.spool.Forget()
 	}
 	feed := make([]tensor.Value, len(r.takes))
 	for i, take := range r.takes {

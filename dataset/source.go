@@ -44,12 +44,16 @@ func openSource(path string) (*source, error) {
 	return nil, fmt.Errorf("data: %s is neither an .npz file nor a folder of .npy files or of test_data_set_* folders", path)
 }
 
-func openNPZ(path string) (*source, error) {
+func openNPZ(path string) (*source, error) { return openKept(path, nil) }
+
+// openKept is openNPZ of arrays that are kept, where keep is not nil.
+func openKept(path string, keep tensor.Keeper) (*source, error) {
 	z, err := tensor.OpenNPZ(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	return &source{name: filepath.Base(path), names: slices.Sorted(slices.Values(z.Names())), open: z.Read, close: z.Close}, nil
+	return &source{name: filepath.Base(path), names: slices.Sorted(slices.Values(z.Names())), close: z.Close,
+		open: func(array string) (*tensor.Tensor, error) { return z.ReadKept(array, keep) }}, nil
 }
 
 func openFolder(path string) (*source, error) {

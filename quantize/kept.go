@@ -1,9 +1,9 @@
 package quantize
 
 import (
-	"errors"
 	"os"
 
+	"assay/internal/spool"
 	"assay/tensor"
 )
 
@@ -22,23 +22,11 @@ type keptOutput struct {
 }
 
 func newKept() (*kept, error) {
-	f, err := unnamedFile()
+	f, err := spool.File()
 	if err != nil {
 		return nil, err
 	}
 	return &kept{file: f}, nil
-}
-
-// removedFile makes a file and takes its name away.
-func removedFile() (*os.File, error) {
-	f, err := os.CreateTemp("", "assay-outputs")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 func (k *kept) close() error {

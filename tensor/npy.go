@@ -58,7 +58,13 @@ func ReadNPY(path string) (*Tensor, error) {
 
 // DecodeNPY reads an array in .npy format; size is how many bytes r gives at most, so that a hostile header cannot ask for more memory
 // than there is data for. Column-major and big-endian arrays are converted.
-func DecodeNPY(r io.Reader, size int64) (*Tensor, error) {
+func DecodeNPY(r io.Reader, size int64) (*Tensor, error) { return decodeNPY(r, size, nil) }
+
+// Keeper reads n bytes and gives them in a place of its own, where they are not written to.
+type Keeper func(r io.Reader, n int64) ([]byte, error)
+
+// decodeNPY is DecodeNPY of an array that is kept, where keep is not nil and its bytes stand as they should.
+func decodeNPY(r io.Reader, size int64, keep Keeper) (*Tensor, error) {
 	h, used, err := readNPYHeader(r)
 	if err != nil {
 		return nil, err
@@ -69,6 +75,13 @@ func DecodeNPY(r io.Reader, size int64) (*Tensor, error) {
 	}
 	if count > 0 && int64(h.width) > (size-used)/count {
 		return nil, fmt.Errorf("truncated: shape %v takes %d bytes an element, and there are %d bytes in all", h.shape, h.width, max(size-used, 0))
+	}
+	if keep != nil && h.plain() {
+		data, err := keep(r, count*int64(h.width))
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("truncated: %w", err)
+		}
+		return &Tensor{DType: h.dtype, Shape: h.shape, Data: data}, err
 	}
 	data := make([]byte, count*int64(h.width))
 	if _, err := io.ReadFull(r, data); err != nil {
@@ -94,6 +107,11 @@ func DecodeNPY(r io.Reader, size int64) (*Tensor, error) {
 	}
 	t.Data = data
 	return t, nil
+}
+
+// plain reports whether elements need no change.
+func (h *npyHeader) plain() bool {
+	return !h.bigEndian && (!h.fortran || len(h.shape) < 2) && h.kind == 0 && h.dtype != Bool
 }
 
 func readNPYHeader(r io.Reader) (h npyHeader, used int64, err error) {

@@ -51,7 +51,10 @@ func (z *NPZ) find(name string) *zip.File {
 }
 
 // Read reads one array.
-func (z *NPZ) Read(name string) (*Tensor, error) {
+func (z *NPZ) Read(name string) (*Tensor, error) { return z.ReadKept(name, nil) }
+
+// ReadKept is Read of an array whose elements are kept where keep puts them, if they need no conversion.
+func (z *NPZ) ReadKept(name string, keep Keeper) (*Tensor, error) {
 	f := z.find(name)
 	if f == nil {
 		return nil, fmt.Errorf("%s has no array %q; it has %s", z.path, name, strings.Join(z.Names(), ", "))
@@ -63,7 +66,7 @@ func (z *NPZ) Read(name string) (*Tensor, error) {
 	defer r.Close()
 	// Deflate shrinks at most about a thousandfold, so a small file cannot ask for a lot of memory.
 	limit := min(f.UncompressedSize64, f.CompressedSize64*1100+4096)
-	t, err := DecodeNPY(r, int64(limit))
+	t, err := decodeNPY(r, int64(limit), keep)
 	if err != nil {
 		return nil, fmt.Errorf("read %s in %s: %w", name, z.path, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"assay/backend"
 	"assay/backend/ort/install/installtest"
 	"assay/quantize"
+	"assay/results"
 	"assay/runner"
 	"assay/tensor"
 )
@@ -81,5 +82,29 @@ func TestWorkerWithoutARuntime(t *testing.T) {
 	v, path := workerFor(t, runner.Library{Path: filepath.Join(t.TempDir(), "libnone.so")})
 	if _, err := v.look(t.Context(), path, backend.Options{}); err == nil || !strings.Contains(err.Error(), "libnone.so") || !strings.Contains(err.Error(), "assay runtime install") {
 		t.Errorf("%v", err)
+	}
+}
+
+// The memory of the process does not grow with the data set.
+func TestVerifyWorkerKeepsDataOnDisk(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	installtest.SkipMissing(t, err)
+	const feed = 1 << 20
+	peak := func(examples int64) int64 {
+		data := filepath.Join(t.TempDir(), "data.npz")
+		array := &tensor.Tensor{DType: tensor.Uint8, Shape: []int64{examples, feed}, Data: make([]byte, examples*feed)}
+		if err := tensor.WriteNPZ(data, []string{"x"}, map[string]*tensor.Tensor{"x": array}); err != nil {
+			t.Fatal(err)
+		}
+		v := verifyWith(&quantize.Request{Model: "none.onnx"}, library, &results.Dataset{Name: "calibration", Path: data}, 0)
+		_, hash, err := v.origin(t.Context())
+		v.Close()
+		if err != nil || hash == "" {
+			t.Fatalf("hash %q: %v", hash, err)
+		}
+		return v.peakRSS()
+	}
+	if few, many := peak(1), peak(97); many-few > 24*feed {
+		t.Errorf("memory is %d for a feed of %d bytes, and %d for 97 of them", few, feed, many)
 	}
 }

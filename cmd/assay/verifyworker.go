@@ -144,9 +144,9 @@ func (w *verifyWorker) do(ctx context.Context, job verifyJob) (a verifyAnswer, e
 	return a, err
 }
 
-// reading begins to read a data set, and gives what waits for the end of that.
+// reading begins to read a data set, which is there until the process ends, and gives what waits for the end of that.
 func reading(spec results.Dataset) func() (*dataset.Dataset, error) {
-	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.Open(spec) })
+	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.OpenSpooled(spec) })
 	go open()
 	return open
 }
@@ -159,16 +159,28 @@ func (w *verifyWorker) source() quantize.Source {
 	return sourceOf(w.data, w.assignment.Original, w.assignment.Examples)
 }
 
+// extremes calibrates. The session is opened while the data set is read.
 func (w *verifyWorker) extremes(ctx context.Context, job quantize.ExtremesJob) (*quantize.Extremes, error) {
-	count := 0
-	if w.data != nil {
-		d, err := w.data()
-		if err != nil {
-			return nil, err
+	progress := func(done, _ int) { w.say(verifyAnswer{Done: done, Of: w.count()}) }
+	seen, err := quantize.FindExtremes(ctx, w.backend, job, w.source(), 0, progress)
+	if err != nil && w.data != nil {
+		if _, unread := w.data(); unread != nil {
+			return nil, unread
 		}
-		count = takenOf(d, w.assignment.Examples)
 	}
-	return quantize.FindExtremes(ctx, w.backend, job, w.source(), count, func(done, of int) { w.say(verifyAnswer{Done: done, Of: of}) })
+	return seen, err
+}
+
+// count is how many examples are to be run, 0 where that is not known.
+func (w *verifyWorker) count() int {
+	if w.data == nil {
+		return 0
+	}
+	d, err := w.data()
+	if err != nil {
+		return 0
+	}
+	return takenOf(d, w.assignment.Examples)
 }
 
 // try tries a quantized model.

@@ -28,9 +28,9 @@ var mayImport = map[string][]string{
 	"backend/ort/install":             {},
 	"backend/ort/install/installtest": {"backend/ort/install"},
 	"plan":                            {"results", "results/stats"},
-	"capacity":                        {"loadgen", "results", "results/stats"},    // loadgen for its arrivals: the replay needs those of the load
-	"quantize":                        {"onnx/...", "tensor", "backend", "check"}, // check compares the result with the original
-	"dataset":                         {"backend", "onnx", "results", "results/quality", "tensor"},
+	"capacity":                        {"loadgen", "results", "results/stats"},                      // loadgen for its arrivals: the replay needs those of the load
+	"quantize":                        {"onnx/...", "tensor", "backend", "check", "internal/spool"}, // check compares the result with the original
+	"dataset":                         {"backend", "onnx", "results", "results/quality", "tensor", "internal/spool"},
 	"check":                           {"backend", "tensor"},
 	"results/stats":                   {},
 	"results/quality":                 {"results", "results/stats", "tensor"},
