@@ -97,7 +97,6 @@ func (w *verifyWorker) run(ctx context.Context) error {
 
 // begin loads the runtime and makes ready what examples come from.
 func (w *verifyWorker) begin() (err error) {
-	quantize.LeanMemory()
 	job := w.assignment
 	if job.Dataset != nil {
 		w.data = reading(*job.Dataset)
@@ -105,6 +104,7 @@ func (w *verifyWorker) begin() (err error) {
 	if w.backend, err = ort.Open(ort.Config{Library: job.Library.Path, SHA256: job.Library.SHA256, Preload: job.Library.Preload}); err != nil {
 		return err
 	}
+	quantize.LeanMemory() // and what loading the runtime took
 	original := job.Original
 	w.generated = generatedSource(original)
 	if job.Dataset == nil && modelBytes(original) > quantize.MostMadeUp {
