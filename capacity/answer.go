@@ -50,23 +50,29 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 		a.settleMeasured(c, e)
 		return
 	}
-	if lowest := a.closed() * lowestShare; e.Rate <= lowest*1.01 {
+	lowest := a.closed() * lowestShare
+	if e.High <= lowest*1.01 {
 		late := a.replayed().Late(lowest, []float64{e.binding.AtMost.Seconds()}, 1<<19)
 		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: %.3g %% of the calls take longer by themselves", e.binding, 100*late.Share[0])
 		c.Band.Fails = lowestRate(open)
 		return
 	}
 	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
-	c.Estimate, c.Band.Passes, c.Band.Fails = &rate, &low, &high
+	c.Estimate, c.Band.Fails = &rate, &high
+	if e.Low > lowest { // else no rate is shown to meet them
+		c.Band.Passes = &low
+	}
 	order := ""
 	if a.replayed().InOrder() {
 		order = ", in pieces of their order because they depend on one another"
 	}
-	c.Method = fmt.Sprintf("replay of %d measured calls through the queue%s, one-sided %g %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), order, 100*stats.BoundLevel, 20)
-	width, _ := c.Band.Width()
+	c.Method = fmt.Sprintf("replay of %d measured calls through the queue%s, one-sided %g %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), order, 100*stats.BoundLevel, a.replayed().Parts())
+	width, ok := c.Band.Width()
 	switch below, above := a.confirmed(e); {
+	case !ok:
+		c.Reason = "no rate is shown to meet the objectives; more load (--budget) may show one" + a.unsteady()
 	case width > widest:
-		c.Reason = fmt.Sprintf("the band is %.1f %% wide; more load (--budget) narrows it%s", 100*width, a.unsteady())
+		c.Reason = fmt.Sprintf("the band is %.1f %% wide; %s", 100*width, a.more(width))
 	case below < freshSeeds || above < freshSeeds:
 		c.Reason = "its ends were not confirmed under fresh arrivals"
 	case failing == stats.VerdictInconclusive:
@@ -75,6 +81,22 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 		c.Verdict, c.Reason = stats.VerdictPass, fmt.Sprintf("confirmed under %d fresh arrivals below the band and %d above", below, above)
 	}
 }
+
+// more says how much load would narrow the band: uncertainty falls with the root of it.
+func (a *assessor) more(width float64) string {
+	seconds := 0.0
+	for _, m := range a.probes {
+		seconds += m.seconds()
+	}
+	minutes := math.Ceil(seconds * math.Pow(width/aimed, 2) / 60)
+	if unsteady := a.unsteady(); unsteady != "" || minutes > mostForeseen {
+		return "more load (--budget) narrows it" + unsteady
+	}
+	return fmt.Sprintf("about %.0f min of load in all would bring it below %.0f %% (--budget %.0fm, and --resume to go on with this search)", minutes, 100*widest, minutes)
+}
+
+// mostForeseen is how much load is said to be enough; of more, little is known.
+const mostForeseen = 360 // minutes
 
 // unsteady says how far the calls' own speed changed while they were measured, where they depend on one another; "" else.
 func (a *assessor) unsteady() string {

@@ -14,8 +14,8 @@ import (
 
 // The limits of a settled band.
 const (
-	widest = 0.07 // of a band that is settled
-	aimed  = 0.06 // at which the search stops
+	widest = 0.07  // of a band that is settled
+	aimed  = 0.065 // at which the search stops
 )
 
 // disagree is how many standard errors between measured and predicted misses are too many; a test of the search without predictions takes fewer.
@@ -95,7 +95,9 @@ func (a *assessor) judge(m *measured) (verdict, reason string) {
 	if m.Kind == results.ProbeMeasure {
 		return a.judgeTogether(m.Rate)
 	}
-	if o := m.overload(); o.Overloaded {
+	if o := m.overload(); o.Overloaded && o.Capacity == 0 {
+		return stats.VerdictFail, "load.overloaded: no request that was due in the window ended in it"
+	} else if o.Overloaded {
 		return stats.VerdictFail, fmt.Sprintf("load.overloaded: %.3g of the requests were served; about %s/s can be", o.Served, results.RateLabel(o.Capacity))
 	}
 	verdict, reason = stats.VerdictPass, ""

@@ -155,7 +155,7 @@ func unconfirmed(rates []tried) int {
 // the next one between those that pass and those that fail, and both ends a few times at least. It may take as much load again as the search may.
 func (s *searcher) measure(ctx context.Context) error {
 	until := s.spent + s.plan.Budget
-	for n := 0; n < mostMeasured && s.spent < until; n++ {
+	for n := 0; n < mostMeasured && (s.spent < until || len(s.done) > 0); n++ {
 		rates := s.tries()
 		rate := nextRate(rates, s.closed())
 		if rate == 0 {

@@ -203,16 +203,17 @@ func (s *searcher) stepLength() time.Duration {
 // confirm probes both ends of the band under fresh arrivals until it is narrow or the budget is spent.
 func (s *searcher) confirm(ctx context.Context) error {
 	closed := s.closed()
-	length := 2 * s.stepLength()
+	least := 2 * s.stepLength()
+	length := least
 	for round := range mostRounds {
 		e := s.estimate()
-		if !e.ok || round > 0 && (e.width() <= aimed || s.spent >= s.plan.Budget || s.contradicted(e)) {
+		if !e.ok || round > 0 && (e.width() <= aimed || s.spent >= s.plan.Budget && len(s.done) == 0 || s.contradicted(e)) {
 			return nil
 		}
 		if round > 0 {
 			// Uncertainty falls with the root of what was measured: as much more as takes it to the aim, within what is left.
 			more := time.Duration(float64(s.spent) * (math.Pow(e.width()/(0.95*aimed), 2) - 1) / (2 * freshSeeds))
-			length = min(max(more, length), 5*length, max(length, (s.plan.Budget-s.spent)/(2*freshSeeds))).Round(time.Millisecond)
+			length = max(least, min(more, 5*length, (s.plan.Budget-s.spent)/(2*freshSeeds))).Round(time.Millisecond)
 		}
 		low, high := ends(e, closed)
 		if err := s.round(ctx, round, low, high, length); err != nil {

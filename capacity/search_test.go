@@ -152,6 +152,8 @@ func TestBandHoldsTheClosedForm(t *testing.T) {
 			seeds := c.short
 			if long() {
 				seeds = 20
+			} else {
+				replays(t, 1<<20)
 			}
 			missed := 0
 			for seed := range uint64(seeds) {
@@ -294,6 +296,43 @@ func TestBandOfAModelThatDependsOnTheLoad(t *testing.T) {
 	q.mustBound(t, plan, got.Band)
 }
 
+// TestARareSlowCallLeavesNoRate: calls that take too long by themselves, nearly as often as is allowed, leave no rate that is shown to be low enough until
+// there are many of them.
+func TestARareSlowCallLeavesNoRate(t *testing.T) {
+	replays(t, 1<<17)
+	rare := &queue{seed: 4, service: func(rng *rand.Rand, _ int) float64 {
+		if rng.Float64() < 0.008 {
+			return 0.050
+		}
+		return 0.001
+	}}
+	got, err := Search(t.Context(), brisk(p99(20*time.Millisecond)), "m", rare, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "inconclusive" || got.Band.Passes != nil || got.Band.Fails == nil || !strings.HasPrefix(got.Reason, "no rate is shown") {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestMoreLoadIsForeseen ends a search early, and goes on with as much load as its answer asks for: that must settle it.
+func TestMoreLoadIsForeseen(t *testing.T) {
+	replays(t, 1<<20)
+	plan := Plan{Objectives: []results.SLO{p99(20 * time.Millisecond)}, Servers: 1, Seed: 5, Length: time.Second, Budget: 10 * time.Second}
+	q, journal := &queue{mu: 1000, seed: 105}, Journal(filepath.Join(t.TempDir(), "j"))
+	first, err := Search(t.Context(), plan, "m", q, journal, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, asked, _ := strings.Cut(first.Reason, "--budget ")
+	asked, _, _ = strings.Cut(asked, ",")
+	if plan.Budget, err = time.ParseDuration(asked); err != nil || first.Verdict != "inconclusive" {
+		t.Fatalf("%s: %s; %v", first.Verdict, first.Reason, err)
+	}
+	second, err := Search(t.Context(), plan, "m", q, journal, nil)
+	if err != nil || second.Verdict != "pass" || len(second.Probes) <= len(first.Probes) || second.Seconds > 1.5*plan.Budget.Seconds() {
+		t.Errorf("after %.0f s, %v were asked for, and after %.0f s: %s: %s, %v", first.Seconds, plan.Budget, second.Seconds, second.Verdict, second.Reason, err)
+	}
+	t.Logf("%.0f s: %s; %.0f s: %s", first.Seconds, first.Reason, second.Seconds, second.Reason)
+}
+
 // TestInvalidProbesSettleNothing: a host that was too busy gives no band to rely on.
 func TestInvalidProbesSettleNothing(t *testing.T) {
 	replays(t, 1<<17)
@@ -307,7 +346,7 @@ func TestInvalidProbesSettleNothing(t *testing.T) {
 // TestFewSlowCallsDoNotEndTheSearch: of this queue's calls two in three hundred take longer than the objective by themselves, and by chance more
 // than one in a hundred of the first few. The search must go where calls are many, not where it is safe and there are none.
 func TestFewSlowCallsDoNotEndTheSearch(t *testing.T) {
-	replays(t, 1<<20)
+	replays(t, 1<<18)
 	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 4, Seed: 2, Budget: 20 * time.Minute}
 	got, err := Search(t.Context(), plan, "m", &queue{mu: 50, seed: 101}, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Band.Passes == nil || *got.Band.Passes < 90 || *got.Band.Passes > 121.2 || *got.Band.Fails < 121.3 {

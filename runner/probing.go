@@ -32,6 +32,9 @@ func OpenProbing(ctx context.Context, c Config) (*Probing, error) {
 	if missing != nil {
 		r.spec.Arms, r.spec.Loads, r.spec.Order, r.spec.Blocks = []results.Arm{}, []results.Load{}, [][]string{}, 0
 	}
+	if budget := c.Run.Resolved.Capacity.Budget; budget > 0 {
+		r.spec.Capacity.Budget = budget // a search that ended goes on with a larger one
+	}
 	p := &Probing{run: r, template: r.spec.Capacity.Arm, unlock: unlock}
 	r.Run.Status, r.Run.Reason, r.Run.Ended = "running", "", nil
 	if err := r.dir.WriteRun(&r.Run); err != nil {

@@ -30,10 +30,10 @@ func newCapacityCmd(a *app) *cobra.Command {
 		Long: `Searches the highest rate at which a model meets its objectives under open-loop arrivals, and says between which two rates it lies: at the lower
 one they are met, at the upper one they are missed. A closed loop shows the most that can be done; bisection narrows the rate down; both ends of the
 band are confirmed under fresh arrivals. About a minute and a half for a model of a millisecond, longer for slower ones, for objectives close to
-the time that the model itself takes, and on a machine that others disturb. After a kill or Ctrl-C the same command with --resume and --out goes on.`,
+the time that the model itself takes, and on a machine that others disturb. After a kill or Ctrl-C the same command with --resume and --out goes on, and so it does with a larger --budget.`,
 		Example: `  assay capacity model.onnx --slo p99=20ms
   assay capacity model.onnx --slo p99=20ms,error=0.1% --concurrency 2 --json
-  assay capacity model.onnx --slo p95=5ms --out runs/capacity --resume`,
+  assay capacity model.onnx --slo p95=5ms --out runs/capacity --resume --budget 20m`,
 		Args: exactlyOne("one model"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := f.read(cmd, args)
@@ -44,7 +44,7 @@ the time that the model itself takes, and on a machine that others disturb. Afte
 		},
 	}
 	f.add(cmd, false)
-	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band, and as long again where calls do not predict what is measured (default two minutes, up to twenty for slow models)")
+	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band, and as long again where calls do not predict what is measured (default two minutes, up to twenty for slow models); a search that ended goes on with more")
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on with the search in --out")
 	o.addFlags(cmd)
 	return cmd
@@ -52,14 +52,15 @@ the time that the model itself takes, and on a machine that others disturb. Afte
 
 // capacity carries the search out and prints its answer.
 func (a *app) capacity(ctx context.Context, b plan.Bench, budget time.Duration, o engineOptions) error {
-	spec, err := capacitySpec(b, budget)
+	spec, err := capacitySpec(b)
 	if err != nil {
 		return usageError(err)
 	}
-	asked, err := json.Marshal(spec)
+	asked, err := json.Marshal(spec) // without the budget, which may be another when the search goes on
 	if err != nil {
 		return err
 	}
+	spec.Capacity.Budget = budget
 	config, err := a.configure(spec, nil, string(asked), o)
 	if err != nil {
 		return err
@@ -151,7 +152,7 @@ func (a *app) answer(dir string, c *results.Capacity, o engineOptions) error {
 }
 
 // capacitySpec is the run that a search makes of the flags: one arm, whose load stands for those of the probes.
-func capacitySpec(b plan.Bench, budget time.Duration) (*results.Spec, error) {
+func capacitySpec(b plan.Bench) (*results.Spec, error) {
 	length := b.Duration
 	b.Scenarios, b.Rates, b.Duration = []string{string(plan.Server)}, []string{"1/s"}, 0
 	e, err := b.Experiment()
@@ -182,7 +183,7 @@ func capacitySpec(b plan.Bench, budget time.Duration) (*results.Spec, error) {
 		return nil, errors.New("--slo: a search needs an objective on latency, such as p99=20ms; failures alone do not set a rate")
 	}
 	spec.Capacity = &results.CapacityPlan{Objectives: spec.SLOs, Servers: max(1, spec.Loads[0].Concurrency), Arrivals: spec.Loads[0].Arrivals,
-		Seed: spec.Seed, Budget: budget, Warmup: spec.Warmup, Length: length, Arm: spec.Arms[0]}
+		Seed: spec.Seed, Warmup: spec.Warmup, Length: length, Arm: spec.Arms[0]}
 	spec.SLOs = nil
 	return spec, nil
 }

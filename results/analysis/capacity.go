@@ -1,7 +1,9 @@
 package analysis
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"assay/capacity"
@@ -23,6 +25,9 @@ func ProbeSamples(dir results.Dir, p results.Probe) (capacity.Samples, error) {
 		s.Lateness = &late
 	}
 	s.Rows, err = results.ReadRequests(dir.RequestsFile(p.Block, p.Arm))
+	if errors.Is(err, fs.ErrNotExist) && t.Counts.Scheduled == 0 { // no request came in so short a window
+		return s, nil
+	}
 	return s, err
 }
 

@@ -3,7 +3,9 @@ package stats
 import (
 	"cmp"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/mathext"
 )
@@ -42,8 +44,12 @@ type callTable interface {
 	piece() int
 }
 
-// replayParts is into how many parts calls are cut, in the order in which they were measured, to see how far the prediction depends on them.
-const replayParts = 20
+// Into how many parts calls are cut, in the order in which they were measured, to see how far the prediction depends on them: longer ones where calls
+// depend on one another.
+const (
+	drawnParts   = 40
+	orderedParts = 20
+)
 
 // leastInSituation is how many calls stand for a situation; where there are fewer, those of its neighbour do.
 const leastInSituation = 100
@@ -57,11 +63,11 @@ func NewReplay(servers int, calls []Call, arrivals []float64, draws []float32) *
 	}
 	sorted := make([]orderedCall, len(calls))
 	for i, c := range calls {
-		sorted[i] = orderedCall{c, i * replayParts / len(calls)}
+		sorted[i] = orderedCall{c, i * drawnParts / len(calls)}
 	}
 	slices.SortFunc(sorted, func(a, b orderedCall) int { return cmp.Compare(a.Seconds, b.Seconds) })
 	r.calls = newDrawnTable(servers, sorted, -1)
-	for part := range replayParts {
+	for part := range drawnParts {
 		r.without = append(r.without, newDrawnTable(servers, sorted, part))
 	}
 	return r
@@ -79,11 +85,14 @@ func (r *Replay) N() int { return r.n }
 // InOrder says that the calls depend on one another and are replayed in pieces.
 func (r *Replay) InOrder() bool { return r.blocks }
 
+// Parts is how many parts of the calls the prediction's uncertainty is known from.
+func (r *Replay) Parts() int { return len(r.without) }
+
 // Means are the shortest and the longest mean length of a part of the calls, a twentieth each in the order in which they were measured, seconds.
 func (r *Replay) Means() (least, most float64) { return slices.Min(r.means), slices.Max(r.means) }
 
 func partMeans(calls []Call) []float64 {
-	out := make([]float64, min(replayParts, len(calls)))
+	out := make([]float64, min(orderedParts, len(calls)))
 	for k := range out {
 		own := calls[k*len(calls)/len(out) : (k+1)*len(calls)/len(out)]
 		for i := range own {
@@ -110,25 +119,25 @@ func (c *Call) signed() float64 {
 }
 
 // drawnTable holds the lengths of calls by situation, ascending, of which each request draws one.
-type drawnTable struct{ bySituation [][]float64 }
+type drawnTable struct{ bySituation [][]float32 }
 
 func (t *drawnTable) take(situation int, u, _ float32, _ int) float64 {
 	lengths := t.bySituation[situation]
-	return lengths[int(float64(u)*float64(len(lengths)))]
+	return float64(lengths[int(float64(u)*float64(len(lengths)))])
 }
 
 func (t *drawnTable) piece() int { return 1 }
 
 // newDrawnTable takes calls by ascending length and leaves one part out.
 func newDrawnTable(servers int, sorted []orderedCall, without int) *drawnTable {
-	t := &drawnTable{bySituation: make([][]float64, servers+1)}
+	t := &drawnTable{bySituation: make([][]float32, servers+1)}
 	for i := range sorted {
 		c := &sorted[i]
 		if c.part == without {
 			continue
 		}
 		situation := c.situation(servers)
-		t.bySituation[situation] = append(t.bySituation[situation], c.signed())
+		t.bySituation[situation] = append(t.bySituation[situation], float32(c.signed()))
 	}
 	lend(t.bySituation)
 	return t
@@ -233,78 +242,40 @@ func jackknife(without []float64) float64 {
 	return math.Sqrt((g - 1) / g * sum)
 }
 
+// spread is the standard error of the share above a limit that comes from the chance of the calls: by the jackknife over their parts.
+func (r *Replay) spread(rate float64, limits []float64, n int) float64 {
+	without := make([]float64, len(r.without))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range next {
+				without[i] = r.late(r.without[i], rate, limits, n).Share[0]
+			}
+		})
+	}
+	for i := range without {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return jackknife(without)
+}
+
+// half is how far a one-sided bound of the share at a level is from it: by the chance of the calls, and by the noise of the replay.
+func (r *Replay) half(level, rate float64, limits []float64, n int, noise float64) float64 {
+	return StudentT(level, float64(len(r.without)-1)) * math.Hypot(r.spread(rate, limits, n), noise)
+}
+
 // Bounds are one-sided 99 % bounds of the share of requests above one limit at a rate: of the calls' chance and that of the replay, and
 // never narrower than as many independent requests as there are calls would allow. n arrivals are replayed; 0 stands for all.
 func (r *Replay) Bounds(rate, limit float64, n int) (share, low, high float64) {
 	limits := []float64{limit}
 	late := r.Late(rate, limits, n)
 	share = late.Share[0]
-	without := make([]float64, len(r.without))
-	for i, t := range r.without {
-		without[i] = r.late(t, rate, limits, n).Share[0]
-	}
-	t := StudentT(0.99, replayParts-1)
-	half := t * math.Hypot(jackknife(without), late.Noise[0])
+	half := r.half(0.99, rate, limits, n, late.Noise[0])
 	binomialLow, binomialHigh := clopperPearson(share*float64(r.n), float64(r.n), 0.01)
 	return share, max(0, min(share-half, binomialLow)), max(share+half, binomialHigh)
-}
-
-// Highest is the highest rate, between two, at which the share of requests above the limit is at most allowed.
-type Highest struct {
-	Rate      float64
-	Low, High float64 // one-sided bounds at BoundLevel
-}
-
-// BoundLevel is that of each bound of Highest. In a search, which stops when its band is narrow, bounds of 99 % missed the closed form of
-// M/M/1 in 2 of 20 seeds.
-const BoundLevel = 0.999
-
-// Highest searches it. It is low where even that rate is too high, and high where that is not too high; both bounds are then open on that side.
-func (r *Replay) Highest(limit, allowed, low, high float64) Highest {
-	limits := []float64{limit}
-	late := func(t callTable, rate float64, n int) float64 { return r.late(t, rate, limits, n).Share[0] }
-	find := func(low, high, precision float64, n int) float64 {
-		return greatest(low, high, precision, func(rate float64) bool { return late(r.calls, rate, n) <= allowed })
-	}
-	const coarse, fine = 1 << 17, 1 << 20 // arrivals: the whole of them is for the last step
-	h := Highest{Rate: find(low, high, 1e-2, coarse)}
-	h.Rate = find(max(low, h.Rate*0.9), min(high, h.Rate*1.1), 1e-3, fine)
-	const step = 0.02
-	slope := (late(r.calls, h.Rate*(1+step), fine) - late(r.calls, h.Rate*(1-step), fine)) / (2 * step)
-	if !(slope > 0) {
-		h.Low, h.High = low, high
-		return h
-	}
-	// What the share is uncertain by is carried over to the rate by its slope.
-	without := make([]float64, len(r.without))
-	for i, t := range r.without {
-		without[i] = late(t, h.Rate, fine)
-	}
-	all := r.Late(h.Rate, limits, 0)
-	half := StudentT(BoundLevel, replayParts-1) * math.Hypot(jackknife(without), all.Noise[0]) / slope
-	if low < h.Rate && h.Rate < high {
-		h.Rate *= math.Exp(min(max((allowed-all.Share[0])/slope, -step), step))
-	}
-	h.Low, h.High = h.Rate*math.Exp(-half), h.Rate*math.Exp(half)
-	return h
-}
-
-// greatest returns the highest value between two, to a relative precision, of which ok says yes; low where none is.
-func greatest(low, high, precision float64, ok func(float64) bool) float64 {
-	if !ok(low) {
-		return low
-	}
-	if ok(high) {
-		return high
-	}
-	for high/low > 1+precision {
-		if mid := math.Sqrt(low * high); ok(mid) {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return low
 }
 
 // clopperPearson bounds a share of which count of n were seen, one-sided at level alpha each.

@@ -37,7 +37,7 @@ func replayOf(rng *rand.Rand, servers, n int, rate, mu float64, arrivals int) *R
 // TestReplayFindsTheClosedForm measures calls at one rate and asks for the highest of M/M/1 and M/M/4 that keeps a p99: what it says must
 // hold the closed form within its bounds nearly always, and its bounds must be of use.
 func TestReplayFindsTheClosedForm(t *testing.T) {
-	seeds := 2
+	seeds := 1
 	if long() {
 		seeds = 50
 	}
@@ -128,5 +128,30 @@ func TestOrderedCallsAreThoseNextInOrder(t *testing.T) {
 				t.Fatalf("without part %d a call of it is taken: %v", part, got)
 			}
 		}
+	}
+}
+
+// TestTheCallsLeftOutAreAllThatDiffers: a piece that begins where nothing is left out takes the calls that it takes of the whole order.
+func TestTheCallsLeftOutAreAllThatDiffers(t *testing.T) {
+	calls := make([]Call, 2000)
+	for i := range calls {
+		calls[i].Seconds = float64(i)
+	}
+	all, without := newOrderedTables(1, calls)
+	same := 0
+	for part, table := range without {
+		for place := range 2000 {
+			from := (float32(place) + 0.5) / 2000
+			got, want := table.take(0, 0, from, 0), all.take(0, 0, from, 0)
+			if place/100 != part && got != want {
+				t.Fatalf("without part %d, place %d gives call %v, want %v", part, place, got, want)
+			}
+			if got == want {
+				same++
+			}
+		}
+	}
+	if same != 19*2000 {
+		t.Errorf("%d places give the same call, want %d", same, 19*2000)
 	}
 }

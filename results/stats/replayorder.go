@@ -18,10 +18,19 @@ const piecesOfCalls = 50
 func (t *orderedTable) piece() int { return max(1, t.n/piecesOfCalls) }
 
 func (t *orderedTable) take(situation int, _, from float32, i int) float64 {
-	left := t.n - (t.outTo - t.outFrom)
-	place := (int(float64(from)*float64(left)) + i) % left
+	out := t.outTo - t.outFrom
+	left := t.n - out
+	// A piece begins where it does in the whole order, unless that is left out: so tables differ by what they lack and by nothing else.
+	first := int(float64(from) * float64(t.n))
+	switch {
+	case first >= t.outTo:
+		first -= out
+	case first >= t.outFrom:
+		first = (first - t.outFrom) * left / out
+	}
+	place := (first + i) % left
 	if place >= t.outFrom {
-		place += t.outTo - t.outFrom
+		place += out
 	}
 	return float64(t.nearest[situation][place])
 }
@@ -45,15 +54,15 @@ func newOrderedTables(servers int, calls []Call) (all callTable, without []callT
 			nearest[s][i] = float32(calls[at[k]].signed())
 		}
 	}
-	for part := range replayParts {
-		without = append(without, &orderedTable{nearest: nearest, n: len(calls), outFrom: part * len(calls) / replayParts, outTo: (part + 1) * len(calls) / replayParts})
+	for part := range orderedParts {
+		without = append(without, &orderedTable{nearest: nearest, n: len(calls), outFrom: part * len(calls) / orderedParts, outTo: (part + 1) * len(calls) / orderedParts})
 	}
 	return &orderedTable{nearest: nearest, n: len(calls)}, without
 }
 
 // The scales at which calls are tested for dependence: how many runs they are cut into, as long as a run has leastInRun calls.
 var (
-	runCounts  = []int{replayParts, 8 * replayParts, 64 * replayParts}
+	runCounts  = []int{orderedParts, 8 * orderedParts, 64 * orderedParts}
 	leastInRun = 50
 )
 
