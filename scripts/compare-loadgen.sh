@@ -85,7 +85,8 @@ ours() { "$assay" bench "$work/null.onnx" --provider null --blocks 1 --out "$wor
 figure() { python3 -c "import json,sys; m=json.load(sys.stdin)['arms'][0]['metrics']; print(m['$1']['value'])"; }
 
 printf 'round  tool     single-stream/s  flat out/s  offline/s   server p50 us  server p99 us   (server at %s/s for %s s)\n' "$rate" "$seconds"
-row() { printf '%-6s %-8s %-16.0f %-11.0f %-11.0f ' "$1" "$2" "$3" "$4" "$5"; awk -v p="$6" -v q="$7" -v f="$8" 'BEGIN { printf "%-14.1f %.1f\n", p * f, q * f }'; }
+row() { awk -v p="$6" -v q="$7" -v f="$8" -v head="$(printf '%-6s %-8s %-16.0f %-11.0f %-11.0f' "$1" "$2" "$3" "$4" "$5")" \
+  'BEGIN { printf "%s %-14.1f %.1f\n", head, p * f, q * f }' | tee -a "$work/rows.txt"; }
 for round in $(seq "$rounds"); do
   single=$(loadgen single | summary 'QPS w/ loadgen overhead')
   flat=$(loadgen server 1000000 2 | summary 'Completed samples per second')
@@ -99,4 +100,10 @@ for round in $(seq "$rounds"); do
   ours --scenario server --rate "$rate/s" --duration "${seconds}s" --warmup 200ms > "$work/ours.json"
   p50=$(figure latency.p50 < "$work/ours.json") p99=$(figure latency.p99 < "$work/ours.json")
   row "$round" assay "$single" "$flat" "$offline" "$p50" "$p99" 1e6
+done
+
+# A neighbour on the machine spoils single rounds of either, so that medians say more of tails than any one of them.
+median() { awk -v tool="$1" -v col="$2" '$2 == tool { print $col }' "$work/rows.txt" | sort -g | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+for tool in loadgen assay; do
+  printf '%-6s %-8s %-16.0f %-11.0f %-11.0f %-14.1f %.1f\n' median $tool "$(median $tool 3)" "$(median $tool 4)" "$(median $tool 5)" "$(median $tool 6)" "$(median $tool 7)"
 done
