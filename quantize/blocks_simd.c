@@ -8,8 +8,8 @@ enum {
 	LINE = 64,        // bytes of a line of the caches
 	STRIP = 128,      // columns, or blocks of a row, that are made side by side
 	RUN = 16 * STRIP, // values of a row
-	BAND = 64,        // rows that are turned together, so many values of each
-	TURNED = 256,
+	BAND = 64,        // rows that are turned together
+	TURNED = 256,     // values of each that are turned together
 };
 
 // grids are the parameters of blocks side by side.
@@ -165,7 +165,7 @@ PART void scatter(uint8_t* out, size_t pitch, const uint64_t* words, size_t n, s
 	}
 }
 
-// columns quantizes blocks down some columns, at most STRIP of them, of which wide fill whole vectors.
+// columns_of quantizes blocks down some columns, at most STRIP of them, of which wide fill whole vectors.
 PART int columns_of(const assay_blocks* f, const value* v, size_t height, size_t columns, size_t width, size_t wide, int bits, int rounding, float* scales, uint8_t* zeros,
 	size_t step, uint8_t* out, size_t pitch) {
 	const size_t block = (size_t)f->block, each = block * (size_t)bits / 64;
@@ -216,7 +216,7 @@ VERSIONS int assay_blocks_down(const assay_blocks* f, const value* v, size_t hei
 	return down(f, v, height, columns, width, 8, ZERO_FIRST, scales, zeros, step, out, pitch);
 }
 
-// bytes writes the codes of n values of one block each, one a byte.
+// bytes_each writes the codes of n values of one block each, one a byte.
 PART void bytes_each(const assay_blocks* f, const float* v, const grids* g, size_t n, int rounding, uint8_t* out) {
 	const int32_t top = (1 << f->width) - 1;
 	if (f->symmetric) {
@@ -325,7 +325,7 @@ PART void keep(const grids* g, size_t n, float* scales, uint8_t* zeros) {
 VERSIONS int assay_blocks_along(const assay_blocks* f, const value* v, size_t rows, size_t columns, float* scales, uint8_t* zeros, uint8_t* out) {
 	uint8_t codes[RUN];
 	grids g;
-	size_t block = (size_t)f->block, blocks = (columns + block - 1) / block;
+	size_t block = (size_t)f->block;
 	for (size_t r = 0; r < rows; r++, v += columns) {
 		for (size_t at = 0; at < columns; at += RUN) {
 			size_t n = columns - at < RUN ? columns - at : RUN, room = (n + block - 1) / block * block, some = room / block;
@@ -339,7 +339,6 @@ VERSIONS int assay_blocks_along(const assay_blocks* f, const value* v, size_t ro
 			zeros += zeros ? some : 0;
 		}
 	}
-	(void)blocks;
 	return 1;
 }
 

@@ -119,34 +119,33 @@ PART void trial(const assay_blocks* f, work* k, int number, int rounding, int sy
 	}
 }
 
-PART void kquant(const assay_blocks* f, const float* tile, size_t stride, size_t height, int rounding, int symmetric, float* scales, int32_t* zeros) {
-	work k;
+PART void kquant(const assay_blocks* f, work* k, const float* tile, size_t stride, size_t height, int rounding, int symmetric, float* scales, int32_t* zeros) {
 	float best[LANES];
 	int32_t best_zero[LANES];
 	double least[LANES];
-	start(&k, tile, stride, height);
-	memcpy(k.scale, scales, sizeof k.scale);
-	memcpy(k.zero, zeros, sizeof k.zero);
+	start(k, tile, stride, height);
+	memcpy(k->scale, scales, sizeof k->scale);
+	memcpy(k->zero, zeros, sizeof k->zero);
 	memcpy(best, scales, sizeof best);
 	memcpy(best_zero, zeros, sizeof best_zero);
-	encode(f, &k, height, rounding, symmetric);
-	sum(&k, height, 0, 1);
-	EACH(j) least[j] = best[j] == 0 ? -1 : k.error[j]; // such blocks keep their grid
+	encode(f, k, height, rounding, symmetric);
+	sum(k, height, 0, 1);
+	EACH(j) least[j] = best[j] == 0 ? -1 : k->error[j]; // such blocks keep their grid
 	for (int i = 0; i < ASSAY_TRIALS; i++) {
-		trial(f, &k, i, rounding, symmetric);
-		encode(f, &k, height, rounding, symmetric);
-		sum(&k, height, 1, 0);
+		trial(f, k, i, rounding, symmetric);
+		encode(f, k, height, rounding, symmetric);
+		sum(k, height, 1, 0);
 		for (int again = 0; again < 2; again++) {
-			refit(&k, (1 << f->width) - 1, symmetric);
-			encode(f, &k, height, rounding, symmetric);
-			if (again) sum(&k, height, 0, 1);
-			else sum(&k, height, 1, 1);
+			refit(k, (1 << f->width) - 1, symmetric);
+			encode(f, k, height, rounding, symmetric);
+			if (again) sum(k, height, 0, 1);
+			else sum(k, height, 1, 1);
 			EACH(j) {
-				k.dead[j] |= k.scale[j] == 0;
-				int nearer = !k.dead[j] && k.error[j] < least[j];
-				best[j] = nearer ? k.scale[j] : best[j];
-				best_zero[j] = nearer ? k.zero[j] : best_zero[j];
-				least[j] = nearer ? k.error[j] : least[j];
+				k->dead[j] |= k->scale[j] == 0;
+				int nearer = !k->dead[j] && k->error[j] < least[j];
+				best[j] = nearer ? k->scale[j] : best[j];
+				best_zero[j] = nearer ? k->zero[j] : best_zero[j];
+				least[j] = nearer ? k->error[j] : least[j];
 			}
 		}
 	}
@@ -154,18 +153,19 @@ PART void kquant(const assay_blocks* f, const float* tile, size_t stride, size_t
 	memcpy(zeros, best_zero, sizeof best_zero);
 }
 
-PART void kquant_of(const assay_blocks* f, const float* tile, size_t stride, size_t height, int rounding, float* scales, int32_t* zeros) {
-	if (f->symmetric) kquant(f, tile, stride, height, rounding, 1, scales, zeros);
-	else kquant(f, tile, stride, height, rounding, 0, scales, zeros);
+PART void kquant_of(const assay_blocks* f, work* k, const float* tile, size_t stride, size_t height, int rounding, float* scales, int32_t* zeros) {
+	if (f->symmetric) kquant(f, k, tile, stride, height, rounding, 1, scales, zeros);
+	else kquant(f, k, tile, stride, height, rounding, 0, scales, zeros);
 }
 
 // Betters the grids of n blocks, whose values stand in the columns of a tile. There is room for whole eights of columns, grids too.
 VERSIONS void assay_kquant(const assay_blocks* f, const float* tile, size_t stride, size_t height, size_t n, float* scales, int32_t* zeros) {
+	work k; // one: stacks of threads may be small
 	for (size_t c = 0; c < n; c += LANES) {
 		switch (f->rounding) {
-		case ZERO_FIRST: kquant_of(f, tile + c, stride, height, ZERO_FIRST, scales + c, zeros + c); break;
-		case ZERO_LAST: kquant_of(f, tile + c, stride, height, ZERO_LAST, scales + c, zeros + c); break;
-		default: kquant_of(f, tile + c, stride, height, DIVIDED, scales + c, zeros + c);
+		case ZERO_FIRST: kquant_of(f, &k, tile + c, stride, height, ZERO_FIRST, scales + c, zeros + c); break;
+		case ZERO_LAST: kquant_of(f, &k, tile + c, stride, height, ZERO_LAST, scales + c, zeros + c); break;
+		default: kquant_of(f, &k, tile + c, stride, height, DIVIDED, scales + c, zeros + c);
 		}
 	}
 }
