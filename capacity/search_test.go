@@ -315,7 +315,7 @@ func TestARareSlowCallLeavesNoRate(t *testing.T) {
 // TestMoreLoadIsForeseen ends a search early, and goes on with as much load as its answer asks for: that must settle it.
 func TestMoreLoadIsForeseen(t *testing.T) {
 	replays(t, 1<<20)
-	plan := Plan{Objectives: []results.SLO{p99(20 * time.Millisecond)}, Servers: 1, Seed: 5, Length: time.Second, Budget: 10 * time.Second}
+	plan := Plan{Objectives: []results.SLO{{Metric: "latency.p90", AtMost: 5 * time.Millisecond}}, Servers: 1, Seed: 5, Length: 300 * time.Millisecond, Budget: time.Second}
 	q, journal := &queue{mu: 1000, seed: 105}, Journal(filepath.Join(t.TempDir(), "j"))
 	first, err := Search(t.Context(), plan, "m", q, journal, nil)
 	if err != nil {
@@ -329,6 +329,10 @@ func TestMoreLoadIsForeseen(t *testing.T) {
 	second, err := Search(t.Context(), plan, "m", q, journal, nil)
 	if err != nil || second.Verdict != "pass" || len(second.Probes) <= len(first.Probes) || second.Seconds > 1.5*plan.Budget.Seconds() {
 		t.Errorf("after %.0f s, %v were asked for, and after %.0f s: %s: %s, %v", first.Seconds, plan.Budget, second.Seconds, second.Verdict, second.Reason, err)
+	}
+	plan.Budget = time.Second
+	if less, err := Search(t.Context(), plan, "m", q, journal, nil); err != nil || less.Reason != second.Reason || len(less.Probes) != len(second.Probes) {
+		t.Errorf("with less load than there was already: %+v, %v", less, err)
 	}
 	t.Logf("%.0f s: %s; %.0f s: %s", first.Seconds, first.Reason, second.Seconds, second.Reason)
 }
