@@ -308,12 +308,7 @@ PART int run(const assay_blocks* f, const value* v, size_t n, size_t block, int 
 }
 
 PART int run_of(const assay_blocks* f, const value* v, size_t n, int rounding, grids* g, uint8_t* out) {
-	switch (f->block) {
-	case 16: return run(f, v, n, 16, rounding, g, out);
-	case 32: return run(f, v, n, 32, rounding, g, out);
-	case 64: return run(f, v, n, 64, rounding, g, out);
-	}
-	return run(f, v, n, (size_t)f->block, rounding, g, out);
+	return f->block == 32 ? run(f, v, n, 32, rounding, g, out) : run(f, v, n, (size_t)f->block, rounding, g, out);
 }
 
 PART void keep(const grids* g, size_t n, float* scales, uint8_t* zeros) {
