@@ -146,7 +146,7 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	wrong(q.ranges != "" && (q.changed("method") || q.changed("percentile")), "--ranges are what --method would compute; give one of them")
 	wrong((q.sensitivity || q.keepFloat > 0) && q.calibration == "", "ranking units by sensitivity needs --calibration FILE.npz, on whose examples outputs are compared")
 	wrong(q.examples > 0 && q.calibration == "", "--examples counts those of --calibration")
-	wrong(q.out != "" && sameFile(q.out, model), "the output is the model itself; choose another file")
+	problems = append(problems, q.refuseSame(model))
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -202,12 +202,6 @@ func (q *quantizeFlags) examplesSpec() *results.Dataset {
 		return nil
 	}
 	return &results.Dataset{Name: "calibration", Path: q.calibration}
-}
-
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 func saveJSON(path string, v any) error {
