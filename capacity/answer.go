@@ -23,7 +23,7 @@ func (a *assessor) report(arm string) *results.Capacity {
 		c.Probes = append(c.Probes, a.probeReport(m, e, c))
 	}
 	a.validate(c)
-	if e.ok {
+	if c.Estimate != nil {
 		c.Curve, c.Knee = a.curve(e)
 	}
 	return c
@@ -50,47 +50,84 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 		a.settleMeasured(c, e)
 		return
 	}
-	lowest := a.closed() * lowestShare
-	if e.High <= lowest*1.01 {
+	if lowest := a.closed() * lowestShare; e.High <= lowest*1.01 {
 		late := a.replayed().Late(lowest, []float64{e.binding.AtMost.Seconds()}, 1<<19)
 		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: %.3g %% of the calls take longer by themselves", e.binding, 100*late.Share[0])
 		c.Band.Fails = lowestRate(open)
 		return
 	}
-	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
-	c.Estimate, c.Band.Fails = &rate, &high
-	if e.Low > lowest { // else no rate is shown to meet them
-		c.Band.Passes = &low
-	}
+	a.band(c, e)
 	order := ""
 	if a.replayed().InOrder() {
 		order = ", in pieces of their order because they depend on one another"
 	}
 	c.Method = fmt.Sprintf("replay of %d measured calls through the queue%s, one-sided %g %% bounds by jackknife over %d parts; held against measured latencies", a.replayed().N(), order, 100*stats.BoundLevel, a.replayed().Parts())
 	width, ok := c.Band.Width()
-	switch below, above := a.confirmed(e); {
+	below, above := a.confirmed(e)
+	switch against := a.against(c.Band); {
+	case e.High >= a.closed()*fastest:
+		c.Reason = fmt.Sprintf("by the calls that were measured since, more can be done than the closed loop did, so the machine's speed changed; measure again%s", a.steadier())
 	case !ok:
-		c.Reason = "no rate is shown to meet the objectives; more load (--budget) may show one" + a.unsteady()
+		c.Reason = "no rate is shown to meet the objectives; " + a.more(width)
 	case width > widest:
 		c.Reason = fmt.Sprintf("the band is %.1f %% wide; %s", 100*width, a.more(width))
 	case below < freshSeeds || above < freshSeeds:
-		c.Reason = "its ends were not confirmed under fresh arrivals"
+		c.Reason = "its ends were not probed under fresh arrivals"
+	case against != "":
+		c.Reason = against
 	case failing == stats.VerdictInconclusive:
 		c.Reason = failures + ", which are too few to tell"
 	default:
-		c.Verdict, c.Reason = stats.VerdictPass, fmt.Sprintf("confirmed under %d fresh arrivals below the band and %d above", below, above)
+		c.Verdict, c.Reason = stats.VerdictPass, fmt.Sprintf("held against measured latencies under %d fresh arrivals below the band and %d above", below, above)
 	}
 }
 
-// more says how much load would narrow the band: uncertainty falls with the root of it.
+// band fills in the estimate and its bounds, each as far as there is one within the rates that are looked at.
+func (a *assessor) band(c *results.Capacity, e estimate) {
+	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
+	lowest, highest := a.closed()*lowestShare, a.closed()*fastest
+	if e.High < highest {
+		c.Band.Fails = &high
+	}
+	switch {
+	case e.Low >= highest:
+		if passes, _ := bandOf(a.tries()); passes >= 0 {
+			c.Band.Passes = &a.tries()[passes].rate
+		}
+	case e.Low > lowest: // else no rate is shown to meet them
+		c.Estimate, c.Band.Passes = &rate, &low
+	default:
+		a.measuredEnd(c)
+	}
+}
+
+// measuredEnd takes a lower rate for the upper end where measured latencies alone show that it fails.
+func (a *assessor) measuredEnd(c *results.Capacity) {
+	rates := a.tries()
+	if _, fails := bandOf(rates); fails >= 0 && rates[fails].fresh >= freshSeeds && (c.Band.Fails == nil || rates[fails].rate < *c.Band.Fails) {
+		c.Band.Fails = &rates[fails].rate
+	}
+}
+
+// against says which measured latencies speak against the band; "" where none do.
+func (a *assessor) against(b results.Band) string {
+	for _, t := range a.tries() {
+		if b.Passes != nil && t.rate <= *b.Passes && t.verdict == stats.VerdictFail || b.Fails != nil && t.rate >= *b.Fails && t.verdict == stats.VerdictPass {
+			return fmt.Sprintf("the measured latencies at %s/s say %s, against the band", results.RateLabel(t.rate), t.verdict)
+		}
+	}
+	return ""
+}
+
+// more says how much load would narrow a band of so much width, 0 where it has none: uncertainty falls with the root of it.
 func (a *assessor) more(width float64) string {
 	seconds := 0.0
 	for _, m := range a.probes {
 		seconds += m.seconds()
 	}
 	minutes := math.Ceil(seconds * math.Pow(width/aimed, 2) / 60)
-	if unsteady := a.unsteady(); unsteady != "" || minutes > mostForeseen {
-		return "more load (--budget) narrows it" + unsteady
+	if steadier := a.steadier(); steadier != "" || width == 0 || minutes > mostForeseen {
+		return fmt.Sprintf("more load than these %.0f s (--budget, and --resume to go on with this search) may narrow it%s", seconds, steadier)
 	}
 	return fmt.Sprintf("about %.0f min of load in all would bring it below %.0f %% (--budget %.0fm, and --resume to go on with this search)", minutes, 100*widest, minutes)
 }
@@ -98,14 +135,14 @@ func (a *assessor) more(width float64) string {
 // mostForeseen is how much load is said to be enough; of more, little is known.
 const mostForeseen = 360 // minutes
 
-// unsteady says how far the calls' own speed changed while they were measured, where they depend on one another; "" else.
-func (a *assessor) unsteady() string {
+// steadier says how far the calls' own speed changed while they were measured, where they depend on one another; "" else.
+func (a *assessor) steadier() string {
 	replay := a.replayed()
 	if !replay.InOrder() {
 		return ""
 	}
 	least, most := replay.Means()
-	return fmt.Sprintf(", and so does a steadier machine: a call took %.3g ms on average in one twentieth of the search and %.3g ms in another", least*1e3, most*1e3)
+	return fmt.Sprintf(", and so may a steadier machine: a call took %.3g ms on average in one twentieth of the search and %.3g ms in another", least*1e3, most*1e3)
 }
 
 func lowestRate(open []*measured) *float64 {
@@ -151,13 +188,17 @@ func (a *assessor) probeReport(m *measured, e estimate, c *results.Capacity) res
 		margin := 1 - *r.Latency/e.binding.AtMost.Seconds()
 		r.Margin = &margin
 	}
-	r.Verdict = a.settledVerdict(m, c.Band)
+	if verdict := a.settledVerdict(m, c.Band); verdict != m.Verdict {
+		r.Verdict, r.Reason = verdict, "by what all probes of the search say together"
+	}
 	return r
 }
 
 // settledVerdict is a probe's at the end: that of its own latencies, or else what the band says of its rate.
 func (a *assessor) settledVerdict(m *measured, b results.Band) string {
 	switch v, _ := a.measuredVerdict(m); {
+	case len(m.latencies) == 0:
+		return stats.VerdictInconclusive
 	case v != stats.VerdictInconclusive:
 		return v
 	case b.Passes != nil && m.Rate <= *b.Passes:

@@ -14,8 +14,9 @@ import (
 
 // The limits of a settled band.
 const (
-	widest = 0.07  // of a band that is settled
-	aimed  = 0.065 // at which the search stops
+	widest  = 0.07  // of a band that is settled
+	fastest = 1.05  // of the closed-loop rate: above, no rate is looked for
+	aimed   = 0.065 // at which the search stops
 )
 
 // disagree is how many standard errors between measured and predicted misses are too many; a test of the search without predictions takes fewer.
@@ -125,7 +126,7 @@ func (a *assessor) judgeObjective(m *measured, o results.SLO) (verdict, reason s
 		return measured.Verdict, fmt.Sprintf("%s: measured: %s", o, measured.Why)
 	}
 	replay := a.replayed()
-	if replay == nil || float64(replay.N())*o.Allowed() < 5 {
+	if replay == nil || float64(replay.N())*o.Allowed() < 5 && m.missed(o) == 0 {
 		return stats.VerdictInconclusive, fmt.Sprintf("%s: %d requests are too few to tell", o, len(m.latencies))
 	}
 	share, low, high := replay.Bounds(m.Rate, o.AtMost.Seconds(), 1<<18)
@@ -168,7 +169,7 @@ func (a *assessor) place() estimate {
 		if o.Metric == results.ErrorShare {
 			continue
 		}
-		h := replay.Highest(o.AtMost.Seconds(), o.Allowed(), closed*lowestShare, closed*1.05)
+		h := replay.Highest(o.AtMost.Seconds(), o.Allowed(), closed*lowestShare, closed*fastest)
 		if h.Rate < e.Rate {
 			e.Rate, e.binding, e.ok = h.Rate, o, true
 		}

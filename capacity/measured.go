@@ -40,7 +40,7 @@ func (t tried) done() bool { return t.verdict != stats.VerdictInconclusive || t.
 // judgeTogether is the verdict of all probes of a rate by their latencies alone.
 func (a *assessor) judgeTogether(rate float64) (verdict, reason string) {
 	t := a.tryOf(rate)
-	return t.verdict, fmt.Sprintf("measured: %d probes of this rate together", t.probes)
+	return t.verdict, fmt.Sprintf("measured: the probes of this rate together, %d so far", t.probes)
 }
 
 // tries are the rates that were probed, ascending.

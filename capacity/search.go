@@ -154,6 +154,9 @@ func (s *searcher) bisect(ctx context.Context) (bool, error) {
 		if verdict == stats.VerdictInconclusive {
 			return true, nil
 		}
+		if e := s.estimate(); e.ok && e.High <= closed*lowestShare { // calls take too long by themselves
+			return false, nil
+		}
 		if high, low = low, low*lowShare; low < closed*lowestShare {
 			return false, nil
 		}
@@ -226,6 +229,9 @@ func (s *searcher) confirm(ctx context.Context) error {
 // ends are the rates at which a band is probed. Where little is known yet, rates at which few requests come would teach little more: the model's
 // calls are what is missing, and half of what the closed loop does gives many.
 func ends(e estimate, closed float64) (low, high float64) {
+	if e.High <= closed*lowestShare*1.01 { // calls take too long by themselves: where there are many of them, they show it
+		return results.RoundRate(closed * lowShare / 2), results.RoundRate(closed * lowShare)
+	}
 	low, high = max(e.Low, e.Rate/farthest, closed*lowestShare), min(e.High, e.Rate*farthest, closed*0.995)
 	if e.width() > vague {
 		high = max(high, min(e.High, closed/2))

@@ -266,6 +266,11 @@ func TestSearchesThatFindNoRate(t *testing.T) {
 	if err != nil || got.Verdict != "fail" || got.Band.Passes != nil || got.Band.Fails == nil {
 		t.Errorf("too slow: %+v, %v", got, err)
 	}
+	for _, p := range got.Probes {
+		if p.Rate < got.Closed/20 {
+			t.Errorf("a probe at %v/s, where hardly a call comes, of a model that does %v/s and takes too long for each", p.Rate, got.Closed)
+		}
+	}
 	failing := &queue{mu: 1000, fail: 10}
 	got, err = Search(t.Context(), brisk(p99(50*time.Millisecond), results.SLO{Metric: "error", Share: 0.01}), "m", failing, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Verdict != "fail" || got.Band.Passes != nil || got.Binding != "error" {
@@ -309,6 +314,56 @@ func TestARareSlowCallLeavesNoRate(t *testing.T) {
 	got, err := Search(t.Context(), brisk(p99(20*time.Millisecond)), "m", rare, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Verdict != "inconclusive" || got.Band.Passes != nil || got.Band.Fails == nil || !strings.HasPrefix(got.Reason, "no rate is shown") {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestAMachineThatBecameFaster: where calls are twice as fast as in the closed loop, the rates that are looked at end below what can be done, and
+// nothing is said of where the objective is missed.
+func TestAMachineThatBecameFaster(t *testing.T) {
+	replays(t, 1<<17)
+	calls := 0
+	faster := &queue{seed: 4, service: func(*rand.Rand, int) float64 {
+		if calls++; calls < 400 {
+			return 0.010
+		}
+		return 0.005
+	}}
+	got, err := Search(t.Context(), brisk(p99(2*time.Second)), "m", faster, Journal(filepath.Join(t.TempDir(), "j")), nil)
+	if err != nil || got.Verdict != "inconclusive" || got.Band.Fails != nil || got.Estimate != nil || len(got.Curve) > 0 || !strings.Contains(got.Reason, "speed changed") {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestMeasuredLatenciesAgainstTheBand: a rate below a band whose measured latencies fail, or one above it whose pass, is named; and a probe without
+// requests has no verdict.
+func TestMeasuredLatenciesAgainstTheBand(t *testing.T) {
+	probe := func(rate float64, latency time.Duration, n int) *measured {
+		rows := make([]results.Request, n)
+		for i := range rows {
+			due := int64(float64(i) / rate * 1e9)
+			rows[i] = results.Request{DueNS: due, IssuedNS: due, StartedNS: due, DoneNS: due + int64(latency)*int64(90+i*7919%20)/100}
+		}
+		return newMeasured(results.Probe{Kind: results.ProbeConfirm, Rate: rate, Block: 1}, Samples{To: int64(float64(n) / rate * 1e9), Rows: rows})
+	}
+	a, err := newAssessor(brisk(p99(20 * time.Millisecond)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.add(probe(100, 30*time.Millisecond, 5000))
+	a.add(probe(900, 10*time.Millisecond, 5000))
+	low, high, lower, higher := 200.0, 220.0, 50.0, 1000.0
+	for _, c := range []struct {
+		band results.Band
+		want string
+	}{
+		{results.Band{Passes: &low, Fails: &higher}, "100/s say fail"}, {results.Band{Passes: &lower, Fails: &high}, "900/s say pass"}, {results.Band{Passes: &lower, Fails: &higher}, ""},
+	} {
+		if got := a.against(c.band); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%v to %v: %q, want %q", *c.band.Passes, *c.band.Fails, got, c.want)
+		}
+	}
+	if got := a.settledVerdict(probe(40, 0, 0), results.Band{Passes: &lower}); got != "inconclusive" {
+		t.Errorf("a probe without requests: %s", got)
 	}
 }
 

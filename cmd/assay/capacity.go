@@ -44,6 +44,8 @@ the time that the model itself takes, and on a machine that others disturb. Afte
 		},
 	}
 	f.add(cmd, false)
+	step := cmd.Flags().Lookup("duration")
+	step.Usage, step.DefValue = "how long a step of the bisection lasts (default chosen from the closed-loop rate)", "0s"
 	cmd.Flags().DurationVar(&budget, "budget", 0, "how long load may be sent to narrow the band, and as long again where calls do not predict what is measured (default two minutes, up to twenty for slow models); a search that ended goes on with more")
 	cmd.Flags().BoolVar(&o.resume, "resume", false, "go on with the search in --out")
 	o.addFlags(cmd)
@@ -154,6 +156,9 @@ func (a *app) answer(dir string, c *results.Capacity, o engineOptions) error {
 // capacitySpec is the run that a search makes of the flags: one arm, whose load stands for those of the probes.
 func capacitySpec(b plan.Bench) (*results.Spec, error) {
 	length := b.Duration
+	if strings.HasPrefix(b.Arrivals, "trace:") {
+		return nil, errors.New("--arrivals: a trace has its own rate, and a search changes it; use poisson, constant or gamma:SHAPE")
+	}
 	b.Scenarios, b.Rates, b.Duration = []string{string(plan.Server)}, []string{"1/s"}, 0
 	e, err := b.Experiment()
 	if err != nil {
@@ -168,8 +173,6 @@ func capacitySpec(b plan.Bench) (*results.Spec, error) {
 		return nil, fmt.Errorf("a search measures one arm, and this would be %d; give one model, provider, batch, thread count and concurrency", len(spec.Arms))
 	case len(spec.SLOs) == 0:
 		return nil, errors.New("no objective given; say what must hold, as in --slo p99=20ms")
-	case strings.HasPrefix(spec.Loads[0].Arrivals, "trace:"):
-		return nil, errors.New("--arrivals: a trace has its own rate, and a search changes it; use poisson, constant or gamma:SHAPE")
 	}
 	if err := sendable(spec); err != nil {
 		return nil, err
@@ -197,9 +200,9 @@ type prober struct {
 	dir results.Dir
 }
 
-// Probe implements capacity.Prober. A trial that did not end well ends the search.
-func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples, string, error) {
-	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: p.Record().Resolved.Capacity.Arrivals,
+// probeLoad is the load of a probe. Its name is of one length and rate: trials are told apart by it.
+func probeLoad(r capacity.Request, arrivals string) results.Load {
+	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: arrivals,
 		Rate: r.Rate, Concurrency: r.Servers, Duration: r.Length}
 	switch r.Kind {
 	case results.ProbeClosed:
@@ -212,11 +215,17 @@ func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples
 	case results.ProbeConfirm:
 		l.Name += fmt.Sprintf("-round%d", capacity.Round(r.Block))
 	case results.ProbeMeasure:
-		l.Name += "-measured"
+		l.Name += "-measured-" + r.Length.String()
 	}
 	if r.Repeat > 0 {
 		l.Name += fmt.Sprintf("-again%d", r.Repeat)
 	}
+	return l
+}
+
+// Probe implements capacity.Prober. A trial that did not end well ends the search.
+func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples, string, error) {
+	l := probeLoad(r, p.Record().Resolved.Capacity.Arrivals)
 	t, err := p.Trial(ctx, r.Block, l, r.Warmup, r.Seed, r.Seed+uint64(r.Index)<<32)
 	if err != nil {
 		return capacity.Samples{}, "", err
