@@ -3,6 +3,8 @@ package loadgen
 import (
 	"sync/atomic"
 	"time"
+
+	"assay/results"
 )
 
 // Batching puts requests of an open load together before they are sent, as model servers do: a free worker sends what is waiting as soon
@@ -46,6 +48,7 @@ func (g *generator) workBatched(worker int) {
 // batch is requests that are sent together: entries of the schedule from first on, recorded from slot on where they belong to measure.
 type batch struct {
 	inputs   []int32
+	entry    int64 // of the first
 	slot     int64 // of the first that is recorded
 	recorded int64
 	started  int64
@@ -70,7 +73,7 @@ func (g *generator) form(inputs []int32) (b batch, ok bool) {
 	if due := g.base + g.cfg.Schedule[i]; due > now || i >= g.first && due >= g.end.Load() {
 		return b, false
 	}
-	b = batch{inputs: inputs[:0], started: now}
+	b = batch{inputs: inputs[:0], entry: i, started: now}
 	for ; i < g.lastSlot && len(b.inputs) < g.cfg.Batching.Max && g.base+g.cfg.Schedule[i] <= now; i++ {
 		due := g.base + g.cfg.Schedule[i]
 		if i >= g.first && due >= g.end.Load() {
@@ -78,6 +81,7 @@ func (g *generator) form(inputs []int32) (b batch, ok bool) {
 		}
 		if i < g.first {
 			if now >= g.deadline.Load() {
+				g.carry(i, results.Absent)
 				continue
 			}
 			g.warm.Add(1)
@@ -124,6 +128,9 @@ func (g *generator) performBatch(worker int, b batch) {
 	c.warm.Store(0)
 	if b.recorded == 0 {
 		g.free[worker] = done
+	}
+	for i := range int64(len(b.inputs)) - b.recorded { // members of warm-up stand in front
+		g.carry(b.entry+i, done)
 	}
 	for slot := b.slot; slot < b.slot+b.recorded; slot++ {
 		rec := &g.records.slots[slot]

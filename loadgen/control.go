@@ -119,7 +119,7 @@ func (g *generator) taken() int64 {
 // outcome counts what was recorded.
 func (g *generator) outcome(ctx context.Context) (Outcome, error) {
 	o := Outcome{WarmupStart: g.base, MeasureStart: g.start.Load(), MeasureEnd: max(g.start.Load(), g.end.Load()), End: g.finished,
-		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Hung: g.aborted.Load(), GivenUp: g.givenUp, Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free}
+		Interrupted: ctx.Err() != nil, FirstError: g.firstErr, Hung: g.aborted.Load(), GivenUp: g.givenUp, Stopped: g.gaps.total, LongestStop: g.gaps.longest, Free: g.free, Carried: g.backlog.carried()}
 	o.Counts.Warmup = int(g.warm.Load())
 	g.records.origin = g.base
 	if g.gone.Load() {

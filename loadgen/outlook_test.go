@@ -82,6 +82,34 @@ func TestGivingUpWaitsForNothing(t *testing.T) {
 	}
 }
 
+// TestABacklogOfWarmUpIsKnown: what of warm-up is served in measure is carried, to the outlook at once, and what never is stands before what is pending.
+func TestABacklogOfWarmUpIsKnown(t *testing.T) {
+	for name, b := range map[string]Batching{"one": {}, "batches": {Max: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFaulty()
+			f.service = 10 * time.Millisecond * time.Duration(max(1, b.Max))
+			o := &giveUp{at: 1.5e9}
+			cfg := Config{Workers: 1, Batching: b, Schedule: must(Constant(400, 2*time.Second)), Warmup: time.Second, Duration: time.Second, Outlook: o}
+			out, rows := runFaulty(t, t.TempDir(), t.Context(), cfg, f)
+			served := 0
+			for _, c := range out.Carried {
+				if c.Due >= 1e9 || c.Done != results.Absent && c.Done < 1e9 {
+					t.Fatalf("%s: carried %+v", name, c)
+				}
+				if c.Done != results.Absent {
+					served++
+				}
+			}
+			if len(out.Carried) < 298 || len(out.Carried) > 304 || served < 49 || served > 54 || out.Counts.OK > 0 || len(rows) == 0 {
+				t.Errorf("%s: %d carried, %d of them served, %+v", name, len(out.Carried), served, out.Counts)
+			}
+			if len(o.ended) < 48 || o.ended[0][0] >= 1e9 || len(o.pending) < 640 || len(o.pending) > 655 || o.pending[0] >= 1e9 {
+				t.Errorf("%s: told of %d, %d pending from %d on", name, len(o.ended), len(o.pending), o.pending[0])
+			}
+		})
+	}
+}
+
 // sortedBelow counts the instants up to one.
 func sortedBelow(at []int64, until int64) int {
 	n, _ := slices.BinarySearch(at, until+1)
@@ -91,6 +119,7 @@ func sortedBelow(at []int64, until int64) int {
 // checkTold holds what an outlook was told against the rows.
 func checkTold(t *testing.T, name string, o *giveUp, rows []results.Request) {
 	t.Helper()
+	o.ended = slices.DeleteFunc(o.ended, func(e [2]int64) bool { return e[0] < rows[0].DueNS }) // of warm-up
 	if len(o.ended) != len(rows) {
 		t.Fatalf("%s: told of %d requests of %d", name, len(o.ended), len(rows))
 	}

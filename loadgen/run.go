@@ -80,6 +80,8 @@ type Outcome struct {
 	Stopped, LongestStop int64
 	// Free is, of open loads, when each worker's last warm-up request ended: a backlog from warm-up is the model's, not the generator's.
 	Free []int64
+	// Carried are, of open loads, requests of warm-up that ended in measure or later.
+	Carried []Carried
 }
 
 // ErrRecordsFull ends a load whose records no longer fit on the disk or in the store.
@@ -112,10 +114,11 @@ type generator struct {
 	phase    string
 	firstErr error
 
-	finished int64   // when the last worker was done
-	abortAt  int64   // when calls were asked to end; control's
-	givenUp  bool    // by the outlook; control's
-	gaps     gaps    // the control loop's
+	finished int64 // when the last worker was done
+	abortAt  int64 // when calls were asked to end; control's
+	givenUp  bool  // by the outlook; control's
+	gaps     gaps  // the control loop's
+	backlog  backlog
 	free     []int64 // each worker writes its own
 }
 
@@ -284,11 +287,13 @@ func (g *generator) workOpen(worker int) {
 		}
 		if i < g.first {
 			if now >= g.deadline.Load() {
+				g.carry(i, results.Absent)
 				continue
 			}
 			g.warm.Add(1)
 			g.warmUp(worker, g.input(i), now)
 			g.free[worker] = clock.Now()
+			g.carry(i, g.free[worker])
 			continue
 		}
 		if due >= g.end.Load() {

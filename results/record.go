@@ -178,9 +178,9 @@ type Certificate struct {
 
 // Overload is what an open load that asked for too much shows, over the last two thirds of `measure`.
 type Overload struct {
-	Served    float64 `json:"served"`     // requests done over requests due
+	Served    float64 `json:"served"`     // requests that ended, those of warm-up included, over requests due
 	InFlight  float64 `json:"in_flight"`  // on average over the last third
-	PerSecond float64 `json:"per_second"` // requests done a second: what can be served
+	PerSecond float64 `json:"per_second"` // requests that ended a second: what can be served; 0 where that cannot be told
 
 	// StoppedAfterSeconds is set where the load was to stop on overload and did: the length of `measure`, of PlannedSeconds.
 	StoppedAfterSeconds float64 `json:"stopped_after_seconds,omitempty"`

@@ -109,9 +109,13 @@ func heavyElsewhere(t *results.Trial, e evidence) finding {
 func overloaded(t *results.Trial, _ evidence) finding {
 	if c := t.Certificate; c != nil && c.Overload != nil {
 		o := c.Overload
-		text := fmt.Sprintf("%.1f %% of the requests due were served and %.0f were in flight at the end: ", 100*o.Served, o.InFlight)
-		if hang(t) == "" { // which says nothing of how much can be served
+		text := fmt.Sprintf("in the last two thirds of the window %.1f %% as many requests ended as were due, and %.0f were in flight on average over its last third: ", 100*o.Served, o.InFlight)
+		switch {
+		case hang(t) != "": // which says nothing of how much can be served
+		case o.PerSecond > 0:
 			text += fmt.Sprintf("about %.4g/s can be served, and ", o.PerSecond)
+		default:
+			text += "none ended there, so what can be served cannot be told, and "
 		}
 		text += "latencies measure the run's length"
 		if o.StoppedAfterSeconds > 0 {

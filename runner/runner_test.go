@@ -357,9 +357,10 @@ func TestJudge(t *testing.T) {
 		}(), 0, "valid", ""},
 		"collected":      {results.Trial{Process: results.Process{GCCycles: 2}}, 0, "suspect", "load.gc"},
 		"a short window": {results.Trial{Certificate: &results.Certificate{ClockRatio: 0.97}, Phases: []results.Phase{{Name: "measure", EndNS: 1e6}}}, 0, "valid", ""},
-		"too much":       {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, InFlight: 99, PerSecond: 80}}), 0, "invalid", "load.overloaded"},
+		"too much": {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, InFlight: 99, PerSecond: 80}}), 0, "invalid",
+			"load.overloaded: in the last two thirds of the window 50.0 % as many requests ended as were due, and 99 were in flight on average over its last third: about 80/s can be served, and latencies measure the run's length"},
 		"given up": {certified(results.Certificate{Overload: &results.Overload{Served: 0.5, StoppedAfterSeconds: 1.5, PlannedSeconds: 8}}), 0, "invalid",
-			"load.overloaded: 50.0 % of the requests due were served and 0 were in flight at the end: about 0/s can be served, and latencies measure the run's length; stopped after 1.5 s of 8 s, 0 requests that waited were dropped"},
+			"load.overloaded: in the last two thirds of the window 50.0 % as many requests ended as were due, and 0 were in flight on average over its last third: none ended there, so what can be served cannot be told, and latencies measure the run's length; stopped after 1.5 s of 8 s, 0 requests that waited were dropped"},
 		"dropped": {results.Trial{Counts: results.Counts{Scheduled: 9, Dropped: 1}}, 0, "invalid", "load.overloaded"},
 		"hung": {results.Trial{Status: results.TrialTimeout, Reason: "a call did not return within 2s; it was given up", Counts: results.Counts{Scheduled: 9, Dropped: 4}},
 			0, "invalid", "load.overloaded: a call did not return within 2s: 4 of 9 requests were due behind it and dropped"},
@@ -367,7 +368,7 @@ func TestJudge(t *testing.T) {
 			t := certified(results.Certificate{Overload: &results.Overload{Served: 0.5}})
 			t.Status, t.Reason = results.TrialTimeout, "a call did not return within 2s; it was given up"
 			return t
-		}(), 0, "invalid", "load.overloaded: a call did not return within 2s: 50.0 % of the requests due were served and 0 were in flight at the end: latencies measure the run's length"},
+		}(), 0, "invalid", "load.overloaded: a call did not return within 2s: in the last two thirds of the window 50.0 % as many requests ended as were due, and 0 were in flight on average over its last third: latencies measure the run's length"},
 		"nothing there": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 3}, NodesElsewhere: map[string]int{"Conv": 3}},
 			0, "invalid", "provider.none"},
 		"heavy elsewhere": {results.Trial{NodesByProvider: map[string]int{"CPUExecutionProvider": 1, "CUDAExecutionProvider": 2}, NodesElsewhere: map[string]int{"Conv": 1}},

@@ -180,14 +180,20 @@ func (a *analyzer) replaceOverloaded(r *results.ArmReport) {
 	}
 	var rates []float64
 	for _, t := range a.arms[r.Name].trials {
-		if t.Certificate != nil && t.Certificate.Overload != nil {
+		if t.Certificate != nil && t.Certificate.Overload != nil && t.Certificate.Overload.PerSecond > 0 {
 			rates = append(rates, t.Certificate.Overload.PerSecond)
 		}
 	}
-	m := metricOf(stats.PerTrial(rates, alpha), "1/s")
-	m.Method = "requests done a second in the last two thirds of an overloaded window; " + m.Method
-	r.Metrics["capacity"] = m
-	why := fmt.Sprintf("the load asked for more than was served: latencies measure the run's length; about %s requests/s can be served", results.RateLabel(m.Value))
+	why := "the load asked for more than was served: latencies measure the run's length; "
+	if len(rates) > 0 {
+		m := metricOf(stats.PerTrial(rates, alpha), "1/s")
+		m.Method = "requests done a second in the last two thirds of an overloaded window, a backlog of warm-up included; " + m.Method
+		r.Metrics["capacity"] = m
+		why += fmt.Sprintf("about %s requests/s can be served", results.RateLabel(m.Value))
+	} else {
+		why += "none ended in the last two thirds of a window, so what can be served cannot be told"
+		r.NotMeasured["capacity"] = why
+	}
 	for _, kind := range []string{"latency.", "queue_wait."} {
 		for _, name := range append([]string{"mean"}, quantileNames()...) {
 			if _, ok := r.Metrics[kind+name]; ok {

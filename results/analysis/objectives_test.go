@@ -108,6 +108,17 @@ func TestOverloadedArmsHaveACapacityInPlaceOfLatencies(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeToldIsNoCapacity: where nothing ended in the windows there is no rate of 0.
+func TestWhatCannotBeToldIsNoCapacity(t *testing.T) {
+	rep := analyzed(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) {
+		trial.Certificate = &results.Certificate{Overload: &results.Overload{InFlight: 200}}
+	}})
+	a := rep.Arms[0]
+	if m, ok := a.Metrics["capacity"]; ok || !strings.Contains(a.NotMeasured["capacity"], "cannot be told") || !strings.Contains(a.NotMeasured["latency.p99"], "cannot be told") {
+		t.Errorf("capacity %+v, %q", m, a.NotMeasured["capacity"])
+	}
+}
+
 // TestOneOverloadedTrialOfFiveLeavesLatencies: a fifth of an arm's trials is not more than a fifth.
 func TestOneOverloadedTrialOfFiveLeavesLatencies(t *testing.T) {
 	rep := analyzed(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) {

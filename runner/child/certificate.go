@@ -41,6 +41,9 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 	scheduled, done := 0, 0
 	overload := stats.WatchOverload(float64(o.MeasureEnd-o.MeasureStart) / 1e9)
 	since := o.MeasureStart - o.WarmupStart // of measure, as rows count
+	for _, c := range o.Carried {
+		overload.Add(secondsSince(c.Due, since), secondsSince(c.Done, since))
+	}
 	for {
 		n, _ := read(rows)
 		if n == 0 {
@@ -48,11 +51,10 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 		}
 		for _, r := range rows[:n] {
 			scheduled++
+			overload.Add(secondsSince(r.DueNS, since), secondsSince(r.DoneNS, since))
 			if r.DoneNS == results.Absent {
-				overload.Add(float64(r.DueNS-since)/1e9, math.Inf(1))
 				continue
 			}
-			overload.Add(float64(r.DueNS-since)/1e9, float64(r.DoneNS-since)/1e9)
 			latency.Add(r.DoneNS - r.DueNS)
 			if r.DoneNS <= o.MeasureEnd-o.WarmupStart {
 				done++
@@ -83,6 +85,14 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 		}
 	}
 	return c, latency.Quantile(0.5) / 1e9
+}
+
+// secondsSince counts seconds from an instant in nanoseconds; +Inf for one that never came.
+func secondsSince(at, since int64) float64 {
+	if at == results.Absent {
+		return math.Inf(1)
+	}
+	return float64(at-since) / 1e9
 }
 
 // certify settles the trial's certificate.

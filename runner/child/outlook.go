@@ -1,10 +1,7 @@
 package child
 
 import (
-	"math"
-
 	"assay/loadgen"
-	"assay/results"
 	"assay/results/stats"
 )
 
@@ -23,12 +20,7 @@ func (t *trial) outlook(cfg *loadgen.Config) loadgen.Outlook {
 	return &outlook{stats.NewOverloadOutlook(cfg.Window().Seconds(), servers, cfg.Timeout.Seconds()), int64(cfg.Warmup)}
 }
 
-func (o *outlook) seconds(at int64) float64 {
-	if at == results.Absent {
-		return math.Inf(1)
-	}
-	return float64(at-o.since) / 1e9
-}
+func (o *outlook) seconds(at int64) float64 { return secondsSince(at, o.since) }
 
 // Ended implements loadgen.Outlook.
 func (o *outlook) Ended(due, done int64) { o.rule.Add(o.seconds(due), o.seconds(done)) }

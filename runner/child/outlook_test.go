@@ -21,6 +21,8 @@ func TestOverloadedLoadsStopWhereTheyShould(t *testing.T) {
 	}{
 		{"twice too high", 200, results.Load{StopOverloaded: true}, time.Second, true},
 		{"continue", 200, results.Load{}, time.Second, false},
+		{"behind a backlog of warm-up", 400, results.Load{StopOverloaded: true}, 10 * time.Second, true},
+		{"to its end behind a backlog", 400, results.Load{}, 10 * time.Second, false},
 		{"served", 60, results.Load{StopOverloaded: true}, time.Second, false},
 		{"several workers", 800, results.Load{StopOverloaded: true, Concurrency: 4}, time.Second, true},
 		{"by requests", 200, results.Load{StopOverloaded: true, Requests: 2000}, 0, true},
