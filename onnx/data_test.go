@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -221,5 +222,35 @@ func TestModelsInMemory(t *testing.T) {
 	}
 	if _, err := Parse(file.Bytes()[:100]); err == nil {
 		t.Error("a truncated file is read")
+	}
+}
+
+// Small data that is made of another tensor's, which the model keeps in a file of its own.
+func TestSmallDataMadeOfAWeight(t *testing.T) {
+	beside := filepath.Join(t.TempDir(), "beside.onnx")
+	if err := open2(t, write(t, small())).SaveExternal(beside, ExternalAlways); err != nil {
+		t.Fatal(err)
+	}
+	for name, where := range map[string]External{"one file": ExternalNever, "two files": ExternalAlways} {
+		m := open2(t, beside)
+		w := m.Initializer("W")
+		first := &onnxpb.TensorProto{Name: "first", DataType: int32(tensor.Int8), Dims: []int64{1}}
+		m.Proto.Graph.Initializer = append(m.Proto.Graph.Initializer, first)
+		m.SetData(first, Data{Size: 1, Write: func(out io.Writer) error {
+			v, err := m.Tensor(w)
+			if err == nil {
+				_, err = out.Write(v.Data[:1])
+			}
+			return err
+		}})
+		want := contents(t, m)
+		out := filepath.Join(t.TempDir(), "out.onnx")
+		if err := m.SaveExternal(out, where); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := contents(t, open2(t, out)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: other weights come back", name)
+		}
 	}
 }

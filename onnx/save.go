@@ -121,36 +121,45 @@ func same(a, b string) bool {
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
-// marshal encodes the skeleton while mark has changed its large tensors, which have their own form again afterwards. Small ones that stand outside
-// the skeleton come into it, so that a model has the same bytes wherever they stood. What stays, where not nil, is encoded as it is.
-func (m *Model) marshal(stays func(*onnxpb.TensorProto) bool, mark func(t *onnxpb.TensorProto, s segment)) ([]byte, error) {
-	var problem error
-	var restore []func()
+// outside is a tensor whose data stands outside the skeleton; that of small ones is at hand.
+type outside struct {
+	*onnxpb.TensorProto
+	data  segment
+	small []byte
+}
+
+// outsiders are the tensors outside the skeleton, but for what stays. Data may be made of another tensor's, so that of all small ones is read before
+// any tensor is changed.
+func (m *Model) outsiders(stays func(*onnxpb.TensorProto) bool) (all []outside, problem error) {
 	m.EachTensor(func(t *onnxpb.TensorProto) {
 		s, large, err := m.segment(t)
-		if err != nil || !large || problem != nil {
+		if err != nil || !large || problem != nil || stays != nil && stays(t) {
 			problem = errors.Join(problem, err)
 			return
 		}
-		if stays != nil && stays(t) {
-			return
-		}
-		raw, location, entries := t.RawData, t.DataLocation, t.ExternalData
-		restore = append(restore, func() { t.RawData, t.DataLocation, t.ExternalData = raw, location, entries })
-		t.RawData, t.DataLocation, t.ExternalData = nil, onnxpb.TensorProto_DEFAULT, nil
+		o := outside{TensorProto: t, data: s}
 		if s.length() <= inlineLimit {
-			t.RawData, problem = s.view()
-			return
+			o.small, problem = s.view()
 		}
-		mark(t, s)
+		all = append(all, o)
 	})
-	defer func() {
-		for _, undo := range restore {
-			undo()
+	return all, problem
+}
+
+// marshal encodes the skeleton while mark has changed its large tensors, which have their own form again afterwards. Small ones that stand outside
+// the skeleton come into it, so that a model has the same bytes wherever they stood. What stays, where not nil, is encoded as it is.
+func (m *Model) marshal(stays func(*onnxpb.TensorProto) bool, mark func(t *onnxpb.TensorProto, s segment)) ([]byte, error) {
+	all, err := m.outsiders(stays)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range all {
+		raw, location, entries := o.RawData, o.DataLocation, o.ExternalData
+		defer func() { o.RawData, o.DataLocation, o.ExternalData = raw, location, entries }()
+		o.RawData, o.DataLocation, o.ExternalData = o.small, onnxpb.TensorProto_DEFAULT, nil
+		if o.data.length() > inlineLimit {
+			mark(o.TensorProto, o.data)
 		}
-	}()
-	if problem != nil {
-		return nil, problem
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m.Proto)
 }

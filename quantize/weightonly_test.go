@@ -233,6 +233,32 @@ func TestBlockedWeightIsQuantizedOnceAndKeptWhereItIsRead(t *testing.T) {
 	}
 }
 
+// A weight that a branch reads, or that the model gives, stays beside its integers.
+func TestBlockedWeightsThatAreReadElsewhere(t *testing.T) {
+	within := newNetwork(17).input("x", 4, 32).weight("w", 32, 32).constant("none", []float32{0}).
+		node("MatMul x w > a").node("ReduceMax x > top", intAttribute("keepdims", 0)).node("Greater top none > yes").node("If yes > b",
+		graphAttribute("then_branch", newNetwork(17).node("MatMul a w > t").inner("then", nil, []string{"t"})),
+		graphAttribute("else_branch", newNetwork(17).node("Identity a > e").inner("else", nil, []string{"e"}))).node("Relu b > y").output("y", 4, 32)
+	given := newNetwork(17).input("x", 4, 32).weight("w", 32, 32).node("MatMul x w > y").output("y", 4, 32).output("w", 32, 32)
+	for name, n := range map[string]*network{"in a branch": within, "an output": given} {
+		for _, bits := range []int{4, 8} {
+			_, out, err := static(t, n.save(t), blockedOptions(bits, nil))
+			if err != nil {
+				t.Errorf("%s, %d bits: %v", name, bits, err)
+				continue
+			}
+			m, err := onnx.Open(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if m.Initializer("w") == nil || m.Info().Operators["com.microsoft.MatMulNBits"] != 1 {
+				t.Errorf("%s, %d bits: w is gone, or nothing is quantized: %v", name, bits, m.Info().Operators)
+			}
+		}
+	}
+}
+
 func TestNodesThatStayFloatSayWhy(t *testing.T) {
 	n := newNetwork(17).input("x", 2, 64).input("b", 64, 8).weight("w", 64, 64).weight("stack", 3, 64, 64).weight("vector", 64).weight("tiny", 64, 2).weight("one", 1, 1, 64, 64).
 		weight("table", 30, 64).constant("row", []float32{0}).
