@@ -178,7 +178,7 @@ type Certificate struct {
 
 // Overload is what an open load that asked for too much shows, over the last two thirds of `measure`.
 type Overload struct {
-	Served    float64 `json:"served"`     // requests that ended, those of warm-up included, over requests due
+	Served    float64 `json:"served"`     // requests that ended or timed out, those of warm-up included, over requests due
 	InFlight  float64 `json:"in_flight"`  // on average over the last third
 	PerSecond float64 `json:"per_second"` // requests that ended a second: what can be served; 0 where that cannot be told
 

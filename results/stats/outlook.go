@@ -41,10 +41,14 @@ func NewOverloadOutlook(length float64, servers int, timeout float64) *OverloadO
 	return &OverloadOutlook{watch: OverloadWatch{length: length}, servers: max(1, servers), timeout: timeout}
 }
 
-// Add takes a request that left the queue, as OverloadWatch does.
+// Add takes a request that left the queue, as OverloadWatch does; done is +Inf for one that was not served.
 func (o *OverloadOutlook) Add(due, done float64) {
-	o.watch.Add(due, done)
 	o.gone++
+	if math.IsInf(done, 1) {
+		o.watch.Leave(due, due+o.timeout)
+	} else {
+		o.watch.Add(due, done)
+	}
 	if !math.IsInf(done, 1) {
 		o.served++
 		o.longest = max(o.longest, done-max(o.last, o.since))
@@ -69,7 +73,7 @@ func (o *OverloadOutlook) Hopeless(now float64, waiting int, pending iter.Seq[fl
 	w, free := o.watch, now
 	for due := range pending {
 		if start := max(free, due); start-due > o.timeout {
-			w.Add(due, math.Inf(1))
+			w.Leave(due, due+o.timeout)
 		} else {
 			free = start + 1/rate
 			w.Add(due, free)

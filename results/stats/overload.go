@@ -5,7 +5,7 @@ import "slices"
 // Overload says whether an open load asked for more than was served, so that its latencies measure the length of the run.
 type Overload struct {
 	Overloaded bool
-	Served     float64 // completions over arrivals in the last two thirds
+	Served     float64 // requests that left the queue, served or not, over arrivals in the last two thirds
 	Middle     float64 // mean requests in flight, middle third
 	Last       float64 // likewise, last third
 	Capacity   float64 // completions per second in the last two thirds
@@ -19,9 +19,9 @@ const (
 
 // OverloadWatch gathers what Overload is judged by, one request at a time. Its zero value is not ready: use WatchOverload.
 type OverloadWatch struct {
-	length                float64
-	arrivals, completions int
-	middle, last          float64 // time that requests spent in flight in the thirds
+	length                      float64
+	arrivals, completions, left int     // left counts those too that were not served
+	middle, last                float64 // time that requests spent in flight in the thirds
 }
 
 // WatchOverload watches a window of [0, length) seconds.
@@ -29,24 +29,35 @@ func WatchOverload(length float64) *OverloadWatch { return &OverloadWatch{length
 
 // Add takes a request: when it was due and when it was done, in seconds from the window's start; done is +Inf for one that never ended.
 func (w *OverloadWatch) Add(due, done float64) {
-	from, last := w.length/3, 2*w.length/3
-	if due >= from && due < w.length {
-		w.arrivals++
-	}
-	if done >= from && done < w.length {
+	w.Leave(due, done)
+	if w.counts(done) {
 		w.completions++
 	}
-	w.middle += max(0, min(done, last)-max(due, from))
-	w.last += max(0, min(done, w.length)-max(due, last))
 }
 
-// Judge looks at the last two thirds of the window: fewer than 98 % as many completions as arrivals, and more requests in flight in the
+// counts reports whether an instant is in the last two thirds.
+func (w *OverloadWatch) counts(at float64) bool { return at >= w.length/3 && at < w.length }
+
+// Leave takes a request that left the queue without being served: its caller's patience was over.
+func (w *OverloadWatch) Leave(due, left float64) {
+	from, last := w.length/3, 2*w.length/3
+	if w.counts(due) {
+		w.arrivals++
+	}
+	if w.counts(left) {
+		w.left++
+	}
+	w.middle += max(0, min(left, last)-max(due, from))
+	w.last += max(0, min(left, w.length)-max(due, last))
+}
+
+// Judge looks at the last two thirds of the window: fewer than 98 % as many requests left the queue as arrived, and more requests in flight in the
 // last third than in the middle one and than 30. Between loads of 0.98 and 1.02 no run of a minute can tell.
 func (w *OverloadWatch) Judge() (o Overload) {
 	if w.arrivals == 0 || w.length <= 0 {
 		return o
 	}
-	o.Served = float64(w.completions) / float64(w.arrivals)
+	o.Served = float64(w.left) / float64(w.arrivals)
 	o.Capacity = float64(w.completions) / (2 * w.length / 3)
 	o.Middle, o.Last = w.middle/(w.length/3), w.last/(w.length/3)
 	o.Overloaded = o.Served < servedShare && o.Last > o.Middle && o.Last > mostWaiting

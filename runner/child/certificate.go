@@ -29,7 +29,7 @@ func (c clocks) elapsedRatio(end clocks) float64 {
 // certify says how far a trial's latencies are the model's and the queue's, and how far the generator's own; p50 is that of latency, in seconds.
 // It reads the records once, in fixed memory. In an open load every request's wait is compared with that of the ideal queue, which is served
 // in the times that were measured; in a closed one nothing waits.
-func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadgen.Batching) (c *results.Certificate, p50 float64) {
+func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadgen.Batching, timeout time.Duration) (c *results.Certificate, p50 float64) {
 	var late, latency loadgen.Spread
 	free := make([]int64, len(o.Free))
 	for i, at := range o.Free {
@@ -51,7 +51,12 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 		}
 		for _, r := range rows[:n] {
 			scheduled++
-			overload.Add(secondsSince(r.DueNS, since), secondsSince(r.DoneNS, since))
+			due := secondsSince(r.DueNS, since)
+			if r.Status == results.RequestTimeout && r.StartedNS == results.Absent {
+				overload.Leave(due, due+timeout.Seconds())
+				continue
+			}
+			overload.Add(due, secondsSince(r.DoneNS, since))
 			if r.DoneNS == results.Absent {
 				continue
 			}
@@ -97,7 +102,7 @@ func secondsSince(at, since int64) float64 {
 
 // certify settles the trial's certificate.
 func (t *trial) certify(o loadgen.Outcome) {
-	c, p50 := certify(t.records, o, t.out.Rate, t.batching())
+	c, p50 := certify(t.records, o, t.out.Rate, t.batching(), t.config.Load.Timeout)
 	t.p50 = p50
 	t.out.Lateness = c.Lateness
 	p := t.out.Process

@@ -63,7 +63,7 @@ func certificate(t *testing.T, workers int, rate float64, mean, late time.Durati
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		records, o := sent(t, loadgen.Config{Workers: workers, Warmup: time.Second, Duration: 10 * time.Second, Clock: lateClock{loadgen.NewSleepClock(), late}}, rate, mean)
-		c, p50 = certify(records, o, rate, loadgen.Batching{})
+		c, p50 = certify(records, o, rate, loadgen.Batching{}, 0)
 	})
 	return c, p50
 }
@@ -158,7 +158,7 @@ func TestWhatATrialKnowsReachesItsCertificate(t *testing.T) {
 		batching := loadgen.Batching{Max: 2, Delay: time.Second}
 		records, o := sent(t, loadgen.Config{Workers: 1, Duration: time.Second, Schedule: loadgen.Schedule{1e6, 2e6}, Batching: batching,
 			Clock: lateClock{loadgen.NewSleepClock(), 3 * time.Millisecond}}, 2, time.Millisecond)
-		if c, _ := certify(records, o, 2, batching); c.Unexplained["max"] < 2.9e-3 || c.Lateness["max"] < 2.9e-3 {
+		if c, _ := certify(records, o, 2, batching, 0); c.Unexplained["max"] < 2.9e-3 || c.Lateness["max"] < 2.9e-3 {
 			t.Errorf("the only batch was 3 ms late: unexplained %v, late %v", c.Unexplained, c.Lateness)
 		}
 	})
@@ -175,4 +175,39 @@ func TestASteppedClockShows(t *testing.T) {
 	if got := (clocks{5e9, begun}).elapsedRatio(clocks{5e9, begun.Add(time.Hour)}); got != 1 {
 		t.Errorf("no time between the readings: %v", got)
 	}
+}
+
+// TestTimedOutRequestsHaveLeftTheQueue: a stall of 0.6 s in a load of 0.3, whose callers wait for 50 ms, is over when it is over.
+func TestTimedOutRequestsHaveLeftTheQueue(t *testing.T) {
+	const timeout = 50 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		schedule, err := loadgen.Constant(300, 4*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer records.Close()
+		o, err := loadgen.Run(t.Context(), loadgen.Config{Workers: 1, Schedule: schedule, Duration: 4 * time.Second, Timeout: timeout, Clock: loadgen.NewSleepClock()}, &stalling{}, records)
+		if err != nil || o.Counts.Timeout < 150 {
+			t.Fatal(err, o.Counts)
+		}
+		if c, _ := certify(records, o, 300, loadgen.Batching{}, timeout); c.Overload != nil {
+			t.Errorf("%+v", c.Overload)
+		}
+	})
+}
+
+// stalling is a Target of which the call after two seconds of a load of 300/s takes 600 ms, every other 1 ms.
+type stalling struct{ calls int }
+
+func (s *stalling) Do(int, int32) error {
+	s.calls++
+	if s.calls == 600 {
+		time.Sleep(600 * time.Millisecond)
+	}
+	time.Sleep(time.Millisecond)
+	return nil
 }
