@@ -20,6 +20,9 @@ type target struct {
 func install(targets []target, lasting bool) (err error) {
 	var swaps []*swap
 	for _, t := range targets {
+		if info, err := os.Stat(t.path); err == nil && !info.Mode().IsRegular() {
+			return errors.Join(fmt.Errorf("%s is there and is no file; choose another name", t.path), undo(swaps))
+		}
 		temporary, err := writeBeside(t, lasting)
 		if err != nil {
 			return errors.Join(err, undo(swaps))

@@ -93,6 +93,23 @@ func TestWeightsInAFileOfTheirOwn(t *testing.T) {
 	}
 }
 
+// What is no file keeps its name, at either target, and nothing is left beside it.
+func TestFoldersAreNotReplaced(t *testing.T) {
+	for _, folder := range []string{"out.onnx", "out.onnx.data"} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := open2(t, write(t, small())).SaveExternal(filepath.Join(dir, "out.onnx"), ExternalAlways)
+		if err == nil || !strings.Contains(err.Error(), folder+" is there and is no file") {
+			t.Errorf("%s: %v", folder, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != folder {
+			t.Errorf("%s: left %v, %v", folder, left, err)
+		}
+	}
+}
+
 // A draft beside a model refers to the model's external data, takes in what has none, and leaves the model as it is.
 func TestDraftBesideRefersToTheWeights(t *testing.T) {
 	first := open2(t, write(t, small()))

@@ -143,7 +143,7 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 	if err := refuseQuantized(src); err != nil {
 		return nil, err
 	}
-	if err := refuseTarget(src, q.Out); err != nil {
+	if err := refuseTarget(src, q.Out, q.External); err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
@@ -246,7 +246,7 @@ func refuseQuantized(m *onnx.Model) error {
 }
 
 // refuseTarget refuses a file that the model is read from, and what is no file: it would be replaced.
-func refuseTarget(m *onnx.Model, out string) error {
+func refuseTarget(m *onnx.Model, out string, external onnx.External) error {
 	if out == "" {
 		return nil
 	}
@@ -255,6 +255,14 @@ func refuseTarget(m *onnx.Model, out string) error {
 			return fmt.Errorf("%s would replace %s; choose another file", out, file)
 		}
 	}
+	if external == onnx.ExternalAlways {
+		return errors.Join(refuseFolder(out), refuseFolder(out+".data"))
+	}
+	return refuseFolder(out)
+}
+
+// refuseFolder refuses folders, pipes and devices.
+func refuseFolder(out string) error {
 	if info, err := os.Stat(out); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is there and is no file; choose another name", out)
 	}

@@ -23,7 +23,7 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 		return err
 	}
 	defer src.Close()
-	if err := refuseTarget(src, out); err != nil {
+	if err := refuseTarget(src, out, onnx.ExternalAuto); err != nil {
 		return fmt.Errorf("model %s: %w", model, err)
 	}
 	dir, err := os.MkdirTemp("", "assay-prepare")
