@@ -122,6 +122,7 @@ func TestBenchMistakes(t *testing.T) {
 		{Bench{Rates: []string{"200"}}, "--rate: rate 200 has no unit; write 200/s for requests a second, or 200% of what the baseline can do"},
 		{Bench{Scenarios: []string{"server"}, Rates: []string{"200"}}, "--rate: rate 200 has no unit; write 200/s for requests a second, or 200% of what the baseline can do"},
 		{Bench{Rates: []string{"200/s"}}, "--rate: only server loads have a rate; single-stream sends the next request when it can"},
+		{Bench{Scenarios: []string{"server"}, Rates: []string{"5/s"}, Batching: "max=8,delay=2ms", Dims: []string{"n=8", "n=32"}}, "--batching: requests of 2 shapes cannot be put together; give one shape, and measure the others in runs of their own"},
 		{Bench{Concurrency: []int{4}}, "--concurrency: only concurrency and server loads have it"},
 		{Bench{Duration: -time.Second, Warmup: &negative, Requests: -1, Blocks: -1}, "--duration: -1s is negative\n--requests: -1 is less than 1\n--blocks: -1 is less than 1\n--warmup: -1s is negative"},
 		{Bench{Blocks: 1000}, "--blocks: 1000 is more than 999"},

@@ -156,6 +156,9 @@ func (e *Experiment) checkDelivery(path string, l Load) {
 		case b.Max < 2 || b.Max > maxBatching:
 			s.add(path+".batching.max", "%s.batching: max must be 2 to %d, not %d", path, maxBatching, b.Max)
 		}
+		if n, _ := e.turns(); n > 1 {
+			s.add(path+".batching", "%s.batching: requests of %d shapes cannot be put together; give one shape, and measure the others in runs of their own", path, n)
+		}
 		for _, n := range append(slices.Clone(l.Batch), e.Sweep.Batch...) {
 			if n > 1 {
 				s.add(path+".batching", "%s.batching: requests hold one example each; leave the batch of %d out", path, n)

@@ -49,6 +49,9 @@ func (t *trial) batching() loadgen.Batching {
 
 // bindBatches prepares a request of every size for every worker. feeds are those of single requests.
 func (t *trial) bindBatches(s backend.Session, target *boundTarget, feeds [][]tensor.Value) error {
+	if err := sameShapes(s.Inputs(), feeds[:target.inputs]); err != nil {
+		return err
+	}
 	made := t.out.Inputs
 	bySize := make([][]tensor.Value, t.config.Load.BatchMax)
 	for i := range bySize {
@@ -118,6 +121,18 @@ func stacks(name string, one, many tensor.Value, size int) error {
 		return nil
 	}
 	return usage("input %s has shape %v for one request and %v for %d; batching needs the batch axis in front", name, a.Shape, b.Shape, size)
+}
+
+// sameShapes refuses requests whose inputs differ in shape: they have no batch in common.
+func sameShapes(inputs []backend.ValueInfo, feeds [][]tensor.Value) error {
+	for _, feed := range feeds[1:] {
+		for k := range inputs {
+			if a, b := feeds[0][k].Tensor, feed[k].Tensor; a != nil && b != nil && !slices.Equal(a.Shape, b.Shape) {
+				return usage("input %s has shape %v in one request and %v in another; batching puts requests of one shape together", inputs[k].Name, a.Shape, b.Shape)
+			}
+		}
+	}
+	return nil
 }
 
 // batched sums up the batches that were sent, for the trial's record.
