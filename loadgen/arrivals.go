@@ -15,10 +15,10 @@ import (
 type Arrivals struct {
 	Process   string  // "constant", "poisson" ("" too) or "gamma"
 	Shape     float64 // of gamma: the coefficient of variation of gaps is 1 over its square root; 1 is Poisson, less is burstier
-	Rate      float64 // requests per second, on average over measure where the profile changes it
+	Rate      float64 // requests per second, of which the profile's numbers are multiples
 	Profile   Profile // how the rate changes within measure
 	Seed      uint64
-	Normalize bool // stretch the schedule so that measure holds exactly as many requests as its rate asks for
+	Normalize bool // stretch measure's arrivals so that it holds exactly as many requests as its rate asks for
 }
 
 // ParseArrivals reads "poisson", "constant" or "gamma:SHAPE".
@@ -55,6 +55,14 @@ func (a Arrivals) Schedule(warmup, measure time.Duration) (Schedule, error) {
 		return nil, err
 	}
 	s := make(Schedule, 0, int(n+4*math.Sqrt(n))+16)
+	if a.Normalize {
+		from := integrated(pieces, float64(warmup))
+		within := integrated(pieces, float64(warmup+measure)) - from
+		if within > maxScheduled {
+			return nil, fmt.Errorf("the rate asks for more than %d requests; lower it or the duration", maxScheduled)
+		}
+		next = normalized(next, from, within)
+	}
 	walk := walker{pieces: pieces}
 	for {
 		at, ok := walk.at(next())
@@ -66,9 +74,6 @@ func (a Arrivals) Schedule(warmup, measure time.Duration) (Schedule, error) {
 			return nil, fmt.Errorf("the rate asks for more than %d requests; lower it or the duration", maxScheduled)
 		}
 		s = append(s, due)
-	}
-	if a.Normalize {
-		s.normalize(int64(warmup), a.Rate, measure)
 	}
 	return s, nil
 }
@@ -92,28 +97,32 @@ func (a Arrivals) unit() (func() float64, error) {
 	return nil, fmt.Errorf("arrivals %q are not known; use poisson, constant or gamma", a.Process)
 }
 
-// normalize stretches measure's part so that it holds as many requests as its rate asks for, the last at the place that it has in an
-// evenly spaced schedule. What was a Poisson process is then slightly less dispersed than one.
-func (s *Schedule) normalize(from int64, rate float64, measure time.Duration) {
-	first := 0
-	for first < len(*s) && (*s)[first] < from {
-		first++
+// normalized draws arrivals at unit rate such that as many as measure's integrated rate, rounded, lie between from, where measure begins, and
+// from + area; the last of them at the place that it has in an evenly spaced schedule. What was a Poisson process is then slightly less dispersed
+// than one. What lies before from stays.
+func normalized(next func() float64, from, area float64) func() float64 {
+	want := int(math.Round(area))
+	var before, within []float64
+	for len(within) < want {
+		if u := next(); u < from {
+			before = append(before, u)
+		} else {
+			within = append(within, u)
+		}
 	}
-	want := int(math.Round(rate * measure.Seconds()))
-	part := (*s)[first:]
-	if len(part) == 0 || want == 0 {
-		return
+	if want > 0 && within[want-1] > from {
+		scale := area * (float64(want) - 0.5) / float64(want) / (within[want-1] - from)
+		for i, u := range within {
+			within[i] = from + float64((u-from)*scale)
+		}
 	}
-	part = part[:min(len(part), want)]
-	last := float64(part[len(part)-1] - from)
-	if last <= 0 {
-		return
+	all, i := append(before, within...), -1
+	return func() float64 {
+		if i++; i < len(all) {
+			return all[i]
+		}
+		return math.Inf(1)
 	}
-	scale := float64(len(part)) / float64(want) * float64(measure) * (float64(want) - 0.5) / float64(want) / last
-	for i, due := range part {
-		part[i] = from + int64(float64(due-from)*scale)
-	}
-	*s = (*s)[:first+len(part)]
 }
 
 // exponential draws from the exponential distribution of mean 1.
@@ -296,6 +305,26 @@ func (p Profile) pieces(rate float64, warmup, measure time.Duration) ([]piece, e
 		out = append([]piece{level(float64(warmup), first, first)}, out...)
 	}
 	return out, nil
+}
+
+// integrated is how many requests pieces ask for up to an instant.
+func integrated(pieces []piece, until float64) float64 {
+	sum := 0.0
+	for _, p := range pieces {
+		t := max(0, min(p.length, until))
+		sum += float64(p.from*t) + float64((p.to-p.from)*float64(t*t)/(2*p.length))
+		until -= p.length
+	}
+	return sum
+}
+
+// MeanRate is the requests per second that are due in measure on average.
+func (a Arrivals) MeanRate(measure time.Duration) float64 {
+	pieces, err := a.Profile.pieces(a.Rate, 0, measure)
+	if err != nil || measure <= 0 {
+		return a.Rate
+	}
+	return integrated(pieces, float64(measure)) / measure.Seconds()
 }
 
 // walker maps arrivals at unit rate, ascending, to instants by inverting the integrated rate.

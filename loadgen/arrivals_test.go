@@ -28,7 +28,7 @@ func TestSchedulesAreTheSameEverywhere(t *testing.T) {
 		{"ramp", Arrivals{Rate: 1000, Seed: 7, Profile: profile("ramp:0.5..1.5")}, "06670590fae56ef8"},
 		{"steps", Arrivals{Rate: 1000, Seed: 7, Profile: profile("steps:1,0,2")}, "72ca08b806e1a6bf"},
 		{"sine", Arrivals{Rate: 1000, Seed: 7, Profile: profile("sine:0.8@3s")}, "cc5075c0140b1894"},
-		{"normalized", Arrivals{Rate: 1000, Seed: 7, Normalize: true}, "1ad07d49d039056b"},
+		{"normalized", Arrivals{Rate: 1000, Seed: 7, Normalize: true}, "769412470ba404ce"},
 	} {
 		var b bytes.Buffer
 		for _, due := range must(c.a.Schedule(time.Second, 20*time.Second)) {
@@ -150,16 +150,36 @@ func TestBadProfilesAreRefused(t *testing.T) {
 	}
 }
 
+// TestNormalizedSchedulesHoldWhatTheirRateAsksFor: exactly, spread over measure, whatever warm-up held before.
 func TestNormalizedSchedulesHoldWhatTheirRateAsksFor(t *testing.T) {
-	for seed := range uint64(20) {
-		s := must(Arrivals{Rate: 100, Seed: seed, Normalize: true}.Schedule(time.Second, 10*time.Second))
-		first, _ := slices.BinarySearch(s, int64(time.Second))
-		n := len(s) - first
-		if last := s[len(s)-1]; n > 1000 || last >= int64(11*time.Second) || !slices.IsSorted(s) {
-			t.Errorf("seed %d: %d requests in measure, the last at %d", seed, n, last)
+	for _, a := range []Arrivals{{Rate: 100}, {Rate: 100, Process: "constant"}, {Rate: 100, Process: "gamma", Shape: 0.3},
+		{Rate: 60, Profile: must(ParseProfile("steps:1,3,1"))}, {Rate: 100, Profile: must(ParseProfile("sine:0.5@3s"))}} {
+		for seed := range uint64(20) {
+			for _, warmup := range []time.Duration{0, time.Second, 2500 * time.Millisecond} {
+				a.Seed, a.Normalize = seed, true
+				s := must(a.Schedule(warmup, 10*time.Second))
+				first, _ := slices.BinarySearch(s, int64(warmup))
+				want := int(math.Round(10 * a.MeanRate(10*time.Second)))
+				if n := len(s) - first; n != want || !slices.IsSorted(s) {
+					t.Errorf("%+v after %v: %d requests in measure, want %d", a, warmup, n, want)
+				}
+				if last := s[len(s)-1] - int64(warmup); last < 9950e6 || last >= 10e9 {
+					t.Errorf("%+v after %v: the last is due at %d", a, warmup, last)
+				}
+				a.Normalize = false
+				if plain := must(a.Schedule(warmup, 10*time.Second)); !slices.Equal(s[:first], plain[:first]) {
+					t.Errorf("%+v: warm-up of %v differs", a, warmup)
+				}
+			}
 		}
-		if rate := float64(n) / (float64(s[len(s)-1]-int64(time.Second)) / 1e9); math.Abs(rate/100-1) > 0.002 {
-			t.Errorf("seed %d: %v/s, want 100", seed, rate)
+	}
+}
+
+// TestMeanRate of profiles: their mean multiple times the rate.
+func TestMeanRate(t *testing.T) {
+	for text, want := range map[string]float64{"": 60, "steps:1,3,1": 100, "ramp:0..1": 30, "sine:0.5@2s": 60, "sine:0.5@20s": 60 * (1 + 0.5*2/math.Pi)} {
+		if got := (Arrivals{Rate: 60, Profile: must(ParseProfile(text))}).MeanRate(10 * time.Second); math.Abs(got-want) > 0.05 {
+			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
 }
