@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -125,5 +126,34 @@ func TestGapsAreOfServerLoads(t *testing.T) {
 		if open && (len(arm.IdleGap) != 1 || arm.IdleGap[0].Requests != 2*(requests-1) || arm.IdleGap[0].FromSeconds != 0) || !open && arm.IdleGap != nil {
 			t.Errorf("server %v: %+v", open, arm.IdleGap)
 		}
+	}
+}
+
+// TestMediansThatChanceMovesApart: a few requests of exponential services differ by a fifth without a reason; many do not.
+func TestMediansThatChanceMovesApart(t *testing.T) {
+	draw := func(rng *rand.Rand, n int, mean float64) (g gaps) {
+		for range n {
+			g.add(0, int64(rng.ExpFloat64()*mean*1e6))
+		}
+		return g
+	}
+	rng := rand.New(rand.NewPCG(8, 8))
+	far, said := 0, 0
+	for range 200 {
+		a, b := draw(rng, 100, 5), draw(rng, 200, 5)
+		x, y := a.median(0), b.median(0)
+		if r := x.p50 / y.p50; r > 1+misledByGaps || r < 1/(1+misledByGaps) {
+			far++
+		}
+		if x.apart(y) {
+			said++
+		}
+	}
+	if far < 50 || said > 1 {
+		t.Errorf("of 200 pairs of one distribution %d medians are a tenth apart by chance, and of %d it is said", far, said)
+	}
+	a, b := draw(rng, 20_000, 5), draw(rng, 20_000, 6)
+	if x, y := a.median(0), b.median(0); !x.apart(y) || !y.apart(x) {
+		t.Errorf("%+v and %+v are taken for the same", x, y)
 	}
 }

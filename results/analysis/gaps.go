@@ -3,6 +3,8 @@ package analysis
 import (
 	"fmt"
 	"maps"
+	"math"
+	"slices"
 
 	"assay/results"
 	"assay/results/stats"
@@ -28,20 +30,36 @@ func (g *gaps) add(gap, service int64) {
 	g[i] = append(g[i], float32(service))
 }
 
-func (g *gaps) median(classes ...int) (p50 float64, n int) {
-	for _, c := range classes {
-		n += len(g[c])
-	}
-	if n == 0 {
-		return 0, 0
-	}
-	all := make([]float64, 0, n)
+// middle is a median in seconds between bounds that independent values leave with a chance of 99.9 % (order statistics; the normal limit
+// of the binomial distribution).
+type middle struct {
+	p50, low, high float64
+	n              int
+}
+
+// boundsOfMiddle is how many standard deviations of the binomial distribution the bounds' ranks are from the middle: runs have many arms.
+const boundsOfMiddle = 3.29
+
+func (g *gaps) median(classes ...int) (m middle) {
+	var all []float64
 	for _, c := range classes {
 		for _, v := range g[c] {
 			all = append(all, float64(v)/1e9)
 		}
 	}
-	return stats.QuantileOf(all, 0.5), n
+	if m.n = len(all); m.n == 0 {
+		return m
+	}
+	slices.Sort(all)
+	off := boundsOfMiddle * 0.5 / math.Sqrt(float64(m.n))
+	m.p50, m.low, m.high = stats.Quantile(all, 0.5), stats.Quantile(all, max(0, 0.5-off)), stats.Quantile(all, min(1, 0.5+off))
+	return m
+}
+
+// apart reports whether two medians differ by more than chance, and by so much that one misleads about the other.
+func (m middle) apart(o middle) bool {
+	ratio := m.p50 / o.p50
+	return (m.low > o.high || m.high < o.low) && (ratio >= 1+misledByGaps || ratio <= 1/(1+misledByGaps))
 }
 
 // idleGaps adds service times by the gap before a request to the server loads' arms, and says where a closed loop would mislead about them.
@@ -58,11 +76,11 @@ func (a *analyzer) idleGaps() {
 			}
 		}
 		for c := range pooled {
-			p50, n := pooled.median(c)
-			if n < leastInGap {
+			m := pooled.median(c)
+			if m.n < leastInGap {
 				continue
 			}
-			g := results.GapService{Requests: n, P50: p50}
+			g := results.GapService{Requests: m.n, P50: m.p50}
 			if c > 0 {
 				g.FromSeconds = float64(gapEdges[c-1]) / 1e9
 			}
@@ -79,35 +97,24 @@ func (a *analyzer) idleGaps() {
 // compareGaps holds requests that came after a gap against those that came back to back: of the same arm, else of the closed loop of the same
 // variant, provider, batch and threads, else of the pilot.
 func (a *analyzer) compareGaps(r *results.ArmReport, pooled *gaps) {
-	paced, n := pooled.median(1, 2, 3, 4, 5)
-	if n < leastInGap {
+	paced := pooled.median(1, 2, 3, 4, 5)
+	if paced.n < leastInGap {
 		return
 	}
-	busy, against := pooled.backToBack(), "back to back"
-	if busy == 0 {
-		busy, against = a.closedLoop(r)
+	busy, against := pooled.median(0), "back to back"
+	if busy.n < leastInGap {
+		known, where := a.closedLoop(r)
+		busy, against = middle{p50: known, low: known, high: known}, where
 	}
-	if busy == 0 {
+	if busy.p50 == 0 || !paced.apart(busy) {
 		return
 	}
-	ratio := paced / busy
-	if ratio < 1+misledByGaps && ratio > 1/(1+misledByGaps) {
-		return
-	}
-	text := fmt.Sprintf("service takes %.2f times as long after a gap as %s (median %.3g ms against %.3g ms): a closed loop's service time misleads about this load", ratio, against, paced*1e3, busy*1e3)
+	text := fmt.Sprintf("service takes %.2f times as long after a gap as %s (median %.3g ms against %.3g ms): a closed loop's service time misleads about this load", paced.p50/busy.p50, against, paced.p50*1e3, busy.p50*1e3)
 	a.report.Findings = append(a.report.Findings, "load.idle_gap: "+r.Name+": "+text)
 	if m, ok := r.Metrics["service.p50"]; ok {
 		m.Warnings = append(m.Warnings, text)
 		r.Metrics["service.p50"] = m
 	}
-}
-
-func (g *gaps) backToBack() float64 {
-	p50, n := g.median(0)
-	if n < leastInGap {
-		return 0
-	}
-	return p50
 }
 
 // closedLoop is the median service time of the closed loop with one request outstanding beside an arm.
