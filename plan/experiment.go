@@ -101,7 +101,7 @@ type Load struct {
 	Scenario    Scenario   `json:"scenario"`
 	Arrivals    Arrivals   `json:"arrivals,omitempty" jsonschema:"description=server only. Default: poisson."`
 	Rate        Rate       `json:"rate,omitempty" jsonschema:"description=server only: requests a second or a share of the baseline's closed-loop rate."`
-	Profile     Profile    `json:"profile,omitempty" jsonschema:"description=server only: how the rate changes within the measured window: ramp:FROM..TO or steps of multiples or sine:AMPLITUDE@PERIOD."`
+	Profile     Profile    `json:"profile,omitempty" jsonschema:"description=server only: how the rate changes within the measured window in multiples of it: ramp:FROM..TO or steps of multiples or sine:AMPLITUDE@PERIOD."`
 	Normalize   bool       `json:"normalize,omitempty" jsonschema:"description=server only: stretch the schedule so that it holds exactly as many requests as its rate asks for."`
 	TimeScale   Positive   `json:"time_scale,omitempty" jsonschema:"description=trace arrivals only: 2 replays at half the speed. Default: 1."`
 	Concurrency Count      `json:"concurrency,omitempty" jsonschema:"description=Requests outstanding; in server the most in flight."`

@@ -88,6 +88,7 @@ type ArmReport struct {
 	Load            string            `json:"load"`
 	Scenario        string            `json:"scenario"`
 	Rate            float64           `json:"rate_per_second,omitempty"`
+	Profile         string            `json:"profile,omitempty"` // how the rate changes: its numbers are multiples of Rate
 	Baseline        bool              `json:"baseline"`
 	Against         string            `json:"against,omitempty"`
 	Trials          int               `json:"trials"`

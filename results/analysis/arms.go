@@ -22,7 +22,7 @@ func (a *analyzer) armReport(spec *results.Arm, q *qualityData) results.ArmRepor
 		Metrics: map[string]results.Metric{}, NotMeasured: map[string]string{}}
 	for _, l := range a.spec.Loads {
 		if l.Name == spec.Load {
-			r.Scenario = l.Scenario
+			r.Scenario, r.Profile = l.Scenario, l.Profile
 		}
 	}
 	for _, t := range d.failed {

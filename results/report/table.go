@@ -120,7 +120,7 @@ func summary(r *results.Report, load string, n *notes) grid {
 	return g
 }
 
-// loadTitle names a load with its scenario and rate: service (server, 212/s).
+// loadTitle names a load with its scenario, rate and profile: service (server, 212 requests/s).
 func loadTitle(arms []results.ArmReport) string {
 	a := arms[0]
 	var parts []string
@@ -130,6 +130,9 @@ func loadTitle(arms []results.ArmReport) string {
 	sameRate := !slices.ContainsFunc(arms, func(b results.ArmReport) bool { return b.Rate != a.Rate })
 	if a.Rate > 0 && sameRate {
 		parts = append(parts, fixed(a.Rate, significant(a.Rate, 3))+" requests/s")
+	}
+	if a.Profile != "" {
+		parts = append(parts, "profile "+a.Profile)
 	}
 	if len(parts) == 0 {
 		return a.Load

@@ -102,7 +102,7 @@ func secondsSince(at, since int64) float64 {
 
 // certify settles the trial's certificate.
 func (t *trial) certify(o loadgen.Outcome) {
-	c, p50 := certify(t.records, o, t.out.Rate, t.batching(), t.config.Load.Timeout)
+	c, p50 := certify(t.records, o, t.asked, t.batching(), t.config.Load.Timeout)
 	t.p50 = p50
 	t.out.Lateness = c.Lateness
 	p := t.out.Process

@@ -149,7 +149,7 @@ func TestWhatATrialKnowsReachesItsCertificate(t *testing.T) {
 		records, o := sent(t, loadgen.Config{Workers: 1, Duration: 2 * time.Second, Clock: loadgen.NewSleepClock()}, 20, time.Millisecond)
 		o.GivenUp = true
 		begun := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
-		tr := &trial{records: records, out: &results.Trial{Rate: 20}, clocks: [2]clocks{{5e9, begun}, {7e9, begun.Add(4 * time.Second)}}}
+		tr := &trial{records: records, asked: 20, out: &results.Trial{}, clocks: [2]clocks{{5e9, begun}, {7e9, begun.Add(4 * time.Second)}}}
 		if tr.certify(o); tr.out.Certificate.Overload == nil || tr.out.Certificate.ClockRatio != 2 {
 			t.Errorf("%+v", tr.out.Certificate)
 		}
@@ -162,6 +162,15 @@ func TestWhatATrialKnowsReachesItsCertificate(t *testing.T) {
 			t.Errorf("the only batch was 3 ms late: unexplained %v, late %v", c.Unexplained, c.Lateness)
 		}
 	})
+}
+
+// TestAProfilesMeanRateIsAskedFor: 200/s, three times as much in a third of the window.
+func TestAProfilesMeanRateIsAskedFor(t *testing.T) {
+	tr := &trial{config: Config{Rate: 200, Load: results.Load{Scenario: "server", Profile: "steps:1,3,1"}}, out: &results.Trial{}}
+	cfg := loadgen.Config{Duration: 3 * time.Second}
+	if err := tr.schedule(&cfg); err != nil || math.Abs(tr.asked-1000.0/3) > 1e-6 || tr.out.Rate != 200 {
+		t.Errorf("%v: asked %v, rate %v", err, tr.asked, tr.out.Rate)
+	}
 }
 
 // TestASteppedClockShows: the wall's clock is set forward by a second within ten, slewed by a thousandth, or keeps step.

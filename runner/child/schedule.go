@@ -22,10 +22,11 @@ func (t *trial) schedule(cfg *loadgen.Config) (err error) {
 		return err
 	}
 	a.Rate, a.Seed = t.config.Rate, t.config.Arrivals
-	if cfg.Schedule, err = a.Schedule(cfg.Warmup, t.horizon(cfg, a.Rate)); err != nil {
+	horizon := t.horizon(cfg, a.Rate)
+	if cfg.Schedule, err = a.Schedule(cfg.Warmup, horizon); err != nil {
 		return err
 	}
-	t.out.Rate = a.Rate
+	t.out.Rate, t.asked = a.Rate, a.MeanRate(horizon)
 	return nil
 }
 
@@ -63,7 +64,7 @@ func (t *trial) replay(cfg *loadgen.Config, file string) error {
 			cfg.Which = append(cfg.Which, trace.Inputs[i])
 		}
 	}
-	t.out.Rate = rate
+	t.out.Rate, t.asked = rate, rate
 	return nil
 }
 

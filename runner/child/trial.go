@@ -37,6 +37,7 @@ type trial struct {
 	pacing  loadgen.Pacing
 	first   int64   // length of the first inference, nanoseconds
 	p50     float64 // latency from due, seconds
+	asked   float64 // of server loads: requests a second on average over measure
 }
 
 // runTrial measures one arm once. A failure of the model is a trial with status failed.
