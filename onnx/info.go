@@ -48,13 +48,14 @@ func (m *Model) Info() Info {
 	for _, o := range m.Proto.OpsetImport {
 		i.Opsets[Domain(o.Domain)] = o.Version
 	}
+	ofConstant := m.quantizedConstant()
 	m.EachNode(func(n *onnxpb.NodeProto) {
 		name := n.OpType
 		if d := Domain(n.Domain); d != "" {
 			name = d + "." + name
 		}
 		i.Operators[name]++
-		i.Quantized = i.Quantized || isQuantized(n.OpType)
+		i.Quantized = i.Quantized || isQuantized(n.OpType) || ofConstant(n)
 	})
 	m.EachTensor(func(t *onnxpb.TensorProto) {
 		n, err := tensor.Count(t.Dims)

@@ -304,8 +304,23 @@ func (m *Model) SetMetadata(key, value string) {
 	m.Proto.MetadataProps = append(m.Proto.MetadataProps, &onnxpb.StringStringEntryProto{Key: key, Value: value})
 }
 
-// isQuantized names operators of which any says that a model is quantized already.
+// isQuantized names operators of which any says that a model is quantized already. DequantizeLinear is one only of a constant: it may also take what a
+// caller gives in integers.
 func isQuantized(op string) bool {
 	return strings.HasSuffix(op, "QuantizeLinear") || strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "Integer") ||
-		op == "MatMulNBits" || op == "QGemm" || op == "DynamicQuantizeMatMul" || op == "DynamicQuantizeLSTM"
+		op == "MatMulNBits" || op == "GatherBlockQuantized" || op == "QGemm" || op == "DynamicQuantizeMatMul" || op == "DynamicQuantizeLSTM"
+}
+
+// quantizedConstant returns a function that reports whether a node makes floats of a constant that is stored in integers.
+func (m *Model) quantizedConstant() func(*onnxpb.NodeProto) bool {
+	constant := map[string]bool{}
+	m.EachTensor(func(t *onnxpb.TensorProto) { constant[t.Name] = true })
+	m.EachNode(func(n *onnxpb.NodeProto) {
+		if n.OpType == "Constant" && len(n.Output) > 0 {
+			constant[n.Output[0]] = true
+		}
+	})
+	return func(n *onnxpb.NodeProto) bool {
+		return n.OpType == "DequantizeLinear" && len(n.Input) > 0 && n.Input[0] != "" && constant[n.Input[0]]
+	}
 }

@@ -138,6 +138,39 @@ func TestQuantizedModelsAreRefused(t *testing.T) {
 	}
 }
 
+// Every scheme refuses a model whose weights are integers, whatever operator makes floats of them.
+func TestModelsWithQuantizedWeightsAreRefused(t *testing.T) {
+	model := newNetwork(17).input("x", 4, 64).weight("w", 64, 64).node("MatMul x w > y").output("y", 4, 64).save(t)
+	for _, form := range []string{FormQDQ, FormNBits} {
+		_, out, err := static(t, model, blockedOptions(8, func(o *Options) { o.Form = form }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, scheme := range Schemes {
+			_, _, err := static(t, out, func(q *Request) { q.Options.Scheme = scheme })
+			if err == nil || !strings.Contains(err.Error(), "quantized already; quantize its float form") {
+				t.Errorf("%s of form %s: %v", scheme, form, err)
+			}
+		}
+	}
+}
+
+// Integers that a caller gives are no quantized weights.
+func TestModelsOfIntegerInputsAreNotQuantized(t *testing.T) {
+	n := newNetwork(17).input("pixels", 4, 64).constant("scale", []float32{0.1}).weight("w", 64, 64).node("DequantizeLinear pixels scale > x").
+		node("MatMul x w > y").output("y", 4, 64)
+	n.model.Graph.Initializer[0].Dims = nil
+	n.model.Graph.Input[0].Type.GetTensorType().ElemType = int32(tensor.Uint8)
+	m, err := onnx.Open(n.save(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := refuseQuantized(m); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheSourceIsNeverReplaced(t *testing.T) {
 	model := convolutional(17).save(t)
 	if _, _, err := static(t, model, func(q *Request) { q.Out = model }); err == nil || !strings.Contains(err.Error(), "would replace") {
