@@ -171,6 +171,7 @@ func (s *searcher) measure(ctx context.Context) error {
 			long := 1.2 * stats.LeastMemories * rates[i].memory / rate
 			p.Length = min(max(p.Length, time.Duration(long*1e9)), 10*p.Length).Round(time.Millisecond)
 		}
+		s.ahead = max(until-s.spent, p.Length)
 		if _, err := s.probe(ctx, p); err != nil {
 			return err
 		}

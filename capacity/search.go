@@ -48,6 +48,7 @@ type searcher struct {
 	tell    func(Event)
 	done    []results.Probe // from the journal, not taken up yet
 	spent   time.Duration   // of load
+	ahead   time.Duration   // of load, with the next probe's, where that is planned; 0 while the rate is narrowed down
 }
 
 // Search carries the plan out, or on where its journal ends, and returns the answer; beside an error, that of what was measured before.
@@ -251,7 +252,8 @@ func (s *searcher) round(ctx context.Context, round int, low, high float64, leng
 	}
 	rng := rand.New(rand.NewPCG(s.plan.Seed, uint64(round)))
 	rng.Shuffle(len(probes), func(i, j int) { probes[i], probes[j] = probes[j], probes[i] })
-	for _, p := range probes {
+	for i, p := range probes {
+		s.ahead = time.Duration(len(probes)-i) * length
 		if _, err := s.probe(ctx, p); err != nil {
 			return err
 		}
@@ -354,25 +356,24 @@ func (s *searcher) warmup() time.Duration {
 	return s.plan.Warmup
 }
 
-// left is how much load is still to come: what the bisection and one round of confirmation take at most.
+// left is how much load is still to come, as far as that is planned: what the bisection and one round of confirmation take at most, what is left of a
+// round, or of the time for measured verdicts.
 func (s *searcher) left(next results.Probe) time.Duration {
-	closed := s.closed()
-	if closed == 0 {
+	switch closed := s.closed(); {
+	case closed == 0:
 		return 0
+	case s.ahead > 0 && next.Kind == "":
+		return max(0, s.ahead-s.probes[len(s.probes)-1].Length)
+	case s.ahead > 0:
+		return s.ahead
 	}
-	steps, rounds := 7, 2*freshSeeds
+	steps := 7
 	for _, m := range s.probes {
-		switch m.Kind {
-		case results.ProbeSearch:
+		if m.Kind == results.ProbeSearch {
 			steps--
-		case results.ProbeConfirm:
-			steps, rounds = 0, rounds-1
 		}
 	}
-	if next.Kind == results.ProbeConfirm {
-		steps = 0
-	}
-	return time.Duration(max(steps, 0)+2*max(rounds, 0)) * s.stepLength()
+	return time.Duration(max(steps, 0)+2*2*freshSeeds) * s.stepLength()
 }
 
 // Round is the round of confirmation that a block belongs to, counted from 1.

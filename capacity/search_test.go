@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,9 +373,18 @@ func TestMoreLoadIsForeseen(t *testing.T) {
 	replays(t, 1<<20)
 	plan := Plan{Objectives: []results.SLO{{Metric: "latency.p90", AtMost: 5 * time.Millisecond}}, Servers: 1, Seed: 5, Length: 300 * time.Millisecond, Budget: time.Second}
 	q, journal := &queue{mu: 1000, seed: 105}, Journal(filepath.Join(t.TempDir(), "j"))
-	first, err := Search(t.Context(), plan, "m", q, journal, nil)
+	var left []time.Duration // of the first round, in lengths of its probes
+	tell := func(e Event) {
+		if e.Probe.Kind == results.ProbeConfirm && len(left) < 4*freshSeeds {
+			left = append(left, e.Left/e.Probe.Length)
+		}
+	}
+	first, err := Search(t.Context(), plan, "m", q, journal, tell)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if want := []time.Duration{6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0}; !slices.Equal(left, want) {
+		t.Errorf("probes left before and after each of a round: %v, want %v", left, want)
 	}
 	_, asked, _ := strings.Cut(first.Reason, "--budget ")
 	asked, _, _ = strings.Cut(asked, ",")
