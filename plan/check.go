@@ -205,10 +205,17 @@ func (e *Experiment) checkScenario(path string, l Load) {
 	if l.Concurrency != 0 && l.Scenario != Server && l.Scenario != Concurrency {
 		s.add(path+".concurrency", "%s.concurrency: only concurrency and server loads have it", path)
 	}
+	if l.Concurrency > maxConcurrency {
+		s.add(path+".concurrency", "%s.concurrency: %d is more than %d: each request in flight keeps a thread and prepared inputs of its own; give fewer, or a server load, in which requests wait", path, l.Concurrency, maxConcurrency)
+	}
 	if l.Concurrency == 0 && l.Scenario == Concurrency && !s.has(path+".concurrency") {
 		s.add(path, "%s: a concurrency load needs concurrency: N, the requests outstanding", path)
 	}
 }
+
+// maxConcurrency bounds workers, each of which keeps a thread of the system: many thousands are refused by it, and what a machine does with
+// a thousand is schedule them.
+const maxConcurrency = 1024
 
 // slo returns the objective that a name and a limit stand for: p99 is on latency.p99. A limit that could not be read was reported already.
 func (o Objective) slo(name string) (results.SLO, error) {

@@ -104,7 +104,7 @@ type Load struct {
 	Profile     Profile    `json:"profile,omitempty" jsonschema:"description=server only: how the rate changes within the measured window in multiples of it: ramp:FROM..TO or steps of multiples or sine:AMPLITUDE@PERIOD."`
 	Normalize   bool       `json:"normalize,omitempty" jsonschema:"description=server only: stretch the schedule so that it holds exactly as many requests as its rate asks for."`
 	TimeScale   Positive   `json:"time_scale,omitempty" jsonschema:"description=trace arrivals only: 2 replays at half the speed. Default: 1."`
-	Concurrency Count      `json:"concurrency,omitempty" jsonschema:"description=Requests outstanding; in server the most in flight."`
+	Concurrency Count      `json:"concurrency,omitempty" jsonschema:"maximum=1024,description=Requests outstanding; in server the most in flight. Each keeps a thread of its own."`
 	Samples     Count      `json:"samples,omitempty" jsonschema:"description=multi-stream only: samples in a query. Default: 8."`
 	Duration    Duration   `json:"duration,omitempty" jsonschema:"description=Length of the measured window. Default: 2s."`
 	Requests    Count      `json:"requests,omitempty" jsonschema:"description=Requests measured; whichever of this and duration comes first."`

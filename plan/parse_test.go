@@ -73,6 +73,7 @@ func TestMistakes(t *testing.T) {
 		{"single-stream,", "single-stream, arrivals: constant,", "x.yaml:16: load[0].arrivals: only server loads have arrivals"},
 		{"single-stream,", "single-stream, samples: 4,", "x.yaml:16: load[0].samples: only multi-stream loads have samples"},
 		{"single-stream,", "single-stream, concurrency: 4,", "x.yaml:16: load[0].concurrency: only concurrency and server loads have it"},
+		{"single-stream,", "concurrency, concurrency: 100000,", "x.yaml:16: load[0].concurrency: 100000 is more than 1024: each request in flight keeps a thread and prepared inputs of its own; give fewer, or a server load, in which requests wait"},
 		{"single-stream,", "concurrency,", "x.yaml:16: load[0]: a concurrency load needs concurrency: N, the requests outstanding"},
 		{"single-stream,", "single-stream, variants: [fp32, int9],", "x.yaml:16: load[0].variants[1]: unknown variant `int9`; did you mean `int8`?"},
 		{"rate: 60%, ", "", "x.yaml:17: load[1]: a server load needs a rate, such as 200/s or 60%"},

@@ -65,6 +65,7 @@ func TestSchemaRefusals(t *testing.T) {
 		{"rate: 60%", "rate: 60"},
 		{"scenario: single-stream, ", ""},
 		{"single-stream", "singlestream"},
+		{"single-stream,", "concurrency, concurrency: 1025,"},
 		{"batch: [1, 8]", "batch: [1, 0]"},
 		{"{model: testdata/digits/teacher.onnx}", "{}"},
 		{"scheme: int8-static, ", ""},

@@ -73,7 +73,7 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.IntSliceVar(&b.Batches, "batch", nil, "examples in a request (default 1)")
 	fs.IntSliceVar(&b.Threads, "intra-op-threads", nil, "threads within an operator (default one less than the cores)")
 	fs.StringVar(&b.Arrivals, "arrivals", "", "server: poisson, constant, gamma:SHAPE or trace:FILE (default poisson)")
-	fs.IntSliceVar(&b.Concurrency, "concurrency", nil, "concurrency: requests outstanding; server: the most in flight (default 1)")
+	fs.IntSliceVar(&b.Concurrency, "concurrency", nil, "concurrency: requests outstanding; server: the most in flight; 1024 at most (default 1)")
 	fs.DurationVar(&b.Duration, "duration", 0, "length of the measured window of a trial (default 2s)")
 	fs.DurationVar(&f.warmup, "warmup", 500*time.Millisecond, "load before the measured window")
 	fs.Uint64Var(&f.seed, "seed", 1, "draws the order of arms, arrivals and generated inputs")
