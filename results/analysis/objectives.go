@@ -112,7 +112,7 @@ func judgeLatency(r *results.ObjectiveResult, o results.SLO, byTrial [][]float64
 // supports reports whether n values say more of a quantile than that it is their largest.
 func supports(n int, level float64) bool { return float64(n)*(1-level) >= 1-1e-9 }
 
-// objectiveGates are an arm's objectives as gates.
+// objectiveGates are the arms' objectives as gates. In an invalid run neither is judged.
 func (a *analyzer) objectiveGates() []results.GateResult {
 	var out []results.GateResult
 	for i := range a.report.Arms {
@@ -124,13 +124,13 @@ func (a *analyzer) objectiveGates() []results.GateResult {
 				g.Unit, g.Bound = "ratio", o.Share
 			}
 			if k < len(arm.Objectives) {
-				r := arm.Objectives[k]
-				g.Verdict, g.Why, g.Value = r.Verdict, objectiveWhy(&r), r.Value
+				r := &arm.Objectives[k]
+				if a.report.Verdict == results.Invalid {
+					r.Verdict, r.Why = results.GateInconclusive, "the run is invalid, so no objective can be judged; "+r.Why
+				}
+				g.Verdict, g.Why, g.Value = r.Verdict, objectiveWhy(r), r.Value
 				if m, ok := arm.Metrics[o.Metric]; ok {
 					g.Low, g.High = m.Low, m.High
-				}
-				if a.report.Verdict == results.Invalid && !a.overloaded(arm.Name) {
-					g.Verdict, g.Why = results.GateInconclusive, "the run is invalid, so no objective can be judged; "+g.Why
 				}
 			}
 			out = append(out, g)

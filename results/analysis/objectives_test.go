@@ -59,9 +59,16 @@ func TestObjectivesOfALookAndOfAnInvalidRunAreInconclusive(t *testing.T) {
 	if rep := judged(t, planted{blocks: 1, slow: 1, fast: true}, slo); rep.Gates[0].Verdict != "inconclusive" {
 		t.Errorf("--fast: %+v", rep.Gates[0])
 	}
-	rep := judged(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) { trial.Verdict, trial.Reasons = "invalid", []string{"host.late: 3 ms"} }}, slo)
-	if rep.Gates[0].Verdict != "inconclusive" || !strings.Contains(rep.Gates[0].Why, "invalid") {
-		t.Errorf("an invalid run: %+v", rep.Gates[0])
+	for name, overload := range map[string]*results.Overload{"late": nil, "overloaded": {Served: 0.5, InFlight: 200, PerSecond: 900}} {
+		rep := judged(t, planted{blocks: 5, slow: 1, mend: func(trial *results.Trial) {
+			trial.Verdict, trial.Reasons, trial.Certificate = "invalid", []string{"host.late: 3 ms"}, &results.Certificate{Overload: overload}
+		}}, slo)
+		for i, g := range rep.Gates {
+			o := rep.Arms[i].Objectives[0]
+			if g.Verdict != "inconclusive" || o.Verdict != "inconclusive" || !strings.Contains(g.Why, "invalid") || !strings.Contains(o.Why, "invalid") {
+				t.Errorf("an invalid run, %s: %+v, %+v", name, g, o)
+			}
+		}
 	}
 }
 
