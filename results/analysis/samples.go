@@ -57,11 +57,19 @@ func (a *analyzer) readSamples(t *trialData) error {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Status, t.Reason = results.TrialFailed, "its samples are missing"
+		t.Status, t.Reason = results.TrialFailed, missing(&t.Trial)
 		return nil
 	}
 	t.reduce(took)
 	return err
+}
+
+// missing says why a trial has no samples.
+func missing(t *results.Trial) string {
+	if t.Status == results.TrialOK && t.Counts.Scheduled == 0 {
+		return "no request was due in its window; raise the rate or the duration"
+	}
+	return "its samples are missing"
 }
 
 // reduce classes the trial while its service times are in their order, and then puts all times in ascending order. They are sorted as whole

@@ -60,7 +60,7 @@ func do(ctx context.Context, c Config, tools Tools, report *reporter) (Event, er
 	case KindTrial:
 		return runTrial(ctx, c, tools, report), nil
 	case KindProbe:
-		p, err := runProbe(ctx, c, tools)
+		p, err := runProbe(ctx, c, tools, report)
 		return Event{Type: EventResult, Probe: p}, err
 	case KindQuality:
 		return Event{Type: EventResult}, runQuality(ctx, c, tools)
@@ -96,7 +96,8 @@ func open(ctx context.Context, c Config, tools Tools) (backend.Backend, backend.
 	return b, s, nil
 }
 
-func runProbe(ctx context.Context, c Config, tools Tools) (*Probe, error) {
+func runProbe(ctx context.Context, c Config, tools Tools, report *reporter) (*Probe, error) {
+	report.send(Event{Type: EventPhase, Phase: "session"})
 	b, s, err := open(ctx, c, tools)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,7 @@ func runProbe(ctx context.Context, c Config, tools Tools) (*Probe, error) {
 			return nil, usageError{err}
 		}
 		p.Made = made
+		report.send(Event{Type: EventPhase, Phase: "first"})
 		outputs, err := s.Run(ctx, feeds[0])
 		if err != nil {
 			return nil, usage("run the model once at batch %d: %w%s", batch, err, refused(made))
