@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"assay/results"
 	"assay/results/stats"
@@ -112,7 +113,8 @@ func judgeLatency(r *results.ObjectiveResult, o results.SLO, byTrial [][]float64
 // supports reports whether n values say more of a quantile than that it is their largest.
 func supports(n int, level float64) bool { return float64(n)*(1-level) >= 1-1e-9 }
 
-// objectiveGates are the arms' objectives as gates. In an invalid run neither is judged.
+// objectiveGates are the arms' objectives as gates. In an invalid run neither is judged, but of an arm that asked for more than was served while
+// nothing disturbed it: it misses them.
 func (a *analyzer) objectiveGates() []results.GateResult {
 	var out []results.GateResult
 	for i := range a.report.Arms {
@@ -125,7 +127,7 @@ func (a *analyzer) objectiveGates() []results.GateResult {
 			}
 			if k < len(arm.Objectives) {
 				r := &arm.Objectives[k]
-				if a.report.Verdict == results.Invalid {
+				if a.report.Verdict == results.Invalid && !a.overloadAlone(arm.Name) {
 					r.Verdict, r.Why = results.GateInconclusive, "the run is invalid, so no objective can be judged; "+r.Why
 				}
 				g.Verdict, g.Why, g.Value = r.Verdict, objectiveWhy(r), r.Value
@@ -170,6 +172,15 @@ func (a *analyzer) overloaded(arm string) bool {
 		}
 	}
 	return 5*n > len(a.arms[arm].trials)
+}
+
+// overloadAlone reports whether an arm was overloaded and neither the host nor the generator disturbed it.
+func (a *analyzer) overloadAlone(arm string) bool {
+	disturbed := func(reason string) bool {
+		code, _, _ := strings.Cut(reason, ":")
+		return slices.Contains([]string{"host.late", "host.stopped", "host.clock", "load.unexplained"}, code)
+	}
+	return a.overloaded(arm) && !slices.ContainsFunc(a.arms[arm].trials, func(t *trialData) bool { return slices.ContainsFunc(t.Reasons, disturbed) })
 }
 
 // replaceOverloaded takes away the latencies of an arm that was overloaded, because they measure the run's length, and gives what could be served in
