@@ -92,7 +92,8 @@ type verifier struct {
 	output     *json.Decoder // of answers
 	stage      string        // what is tried
 	words      strings.Builder
-	failed     error // to start
+	failed     error  // to start
+	dir        string // that the process has for its temporary files, "" where there is none
 }
 
 // verifyWith has what becomes of q tried in a process of its own.
@@ -130,6 +131,10 @@ func (v *verifier) launch(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, self, "verify-worker")
 	cmd.Stderr = &v.words
 	cmd.ExtraFiles = []*os.File{childEnd}
+	if v.dir, err = os.MkdirTemp("", "assay-quantize"); err != nil {
+		return errors.Join(err, answers.Close())
+	}
+	cmd.Env = append(os.Environ(), "TMPDIR="+v.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for this process, which then kills the worker
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
@@ -208,8 +213,11 @@ func (v *verifier) verify(ctx context.Context, job quantize.VerifyJob) (*quantiz
 	return a.Result, err
 }
 
-// Close ends the process, which waits for a job. What it has written is gone already.
+// Close ends the process, whatever it does, and takes its temporary files away: it may be killed before it has done so.
 func (v *verifier) Close() {
+	if v.dir != "" {
+		defer os.RemoveAll(v.dir)
+	}
 	if v.cmd == nil {
 		return
 	}

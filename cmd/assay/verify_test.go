@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -75,6 +76,32 @@ func TestWorkerThatDiesNamesItsStage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "ended its process when it was to prepare the graph (signal: killed)") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A worker that is interrupted has no time to clean up: its temporary files go with a folder of this process's.
+func TestKilledWorkerLeavesNoFiles(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	installtest.SkipMissing(t, err)
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	v, _ := workerFor(t, library)
+	if _, _, err := v.origin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", v.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(environ), "TMPDIR="+v.dir+"\x00") || filepath.Dir(v.dir) != temporary {
+		t.Errorf("it does not work in %q", v.dir)
+	}
+	if err := os.Mkdir(filepath.Join(v.dir, "left"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }
 
