@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"assay/backend"
@@ -39,8 +40,8 @@ const (
 // MostMadeUp is the size in bytes up to which a model is worth running on examples that are made up: the run takes memory for all of its weights.
 const MostMadeUp = 1 << 30
 
-// Verify loads a quantized model at every optimisation level of the CPU provider, counts what the runtime fuses at the highest, and runs
-// it on the examples beside the original. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
+// Verify loads a quantized model at every optimisation level of the CPU provider, runs it there on an example beside the original, counts what the
+// runtime fuses at the highest, and runs it there on the examples. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
 // to do on valid models, this is the only trace, so Verify is best called in a process of its own.
 func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
 	t := NewTrial(be, job.Original, examples)
@@ -57,6 +58,7 @@ type Trial struct {
 	be       backend.Backend
 	examples Source
 	original string        // "" where outputs are not compared
+	drawing  sync.Mutex    // held while an example is drawn
 	begun    chan struct{} // closed when the original has run; nil before Begin
 	truth    truth
 }
@@ -132,19 +134,23 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 			compared = append(compared, l.exact)
 		}
 	}
-	quality, err := t.compare(ctx, compared)
+	sums, err := t.compare(ctx, compared)
 	if err != nil {
 		return nil, err
 	}
-	if v.Quality = quality[0]; len(quality) > 1 {
-		v.Exact = &quality[1]
+	if v.Quality = sums[0].fidelity(); len(sums) > 1 {
+		exact := sums[1].fidelity()
+		v.Exact = &exact
+	}
+	if err := refuseLevels(l.lower, sums[0], sums[len(sums)-1]); err != nil {
+		return nil, err
 	}
 	return v, nil
 }
 
 // compare runs sessions of the quantized model on the examples that the original ran on, but begins no further one than the least after the time
 // for it. It says how near each session's outputs are.
-func (t *Trial) compare(ctx context.Context, made []backend.Session) ([]Fidelity, error) {
+func (t *Trial) compare(ctx context.Context, made []backend.Session) ([]*comparison, error) {
 	sums := make([]*comparison, len(made))
 	for k := range made {
 		sums[k] = newComparison(t.truth.outputs)
@@ -160,22 +166,14 @@ func (t *Trial) compare(ctx context.Context, made []backend.Session) ([]Fidelity
 			}
 		}
 	}
-	out := make([]Fidelity, len(sums))
-	for k := range sums {
-		out[k] = sums[k].fidelity()
-	}
-	return out, nil
+	return sums, nil
 }
 
 func (t *Trial) compareExample(ctx context.Context, i int, made []backend.Session, sums []*comparison) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	feeds, _, err := t.examples(t.truth.inputs, i)
-	if err != nil {
-		return err
-	}
-	want, err := t.truth.kept.example(i)
+	feeds, want, err := t.example(i)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ const (
 type loads struct {
 	session  backend.Session // at the highest level
 	exact    backend.Session // of openExact; nil where nothing saturates
+	lower    []*comparison   // of the levels below the highest, where outputs are compared
 	exactErr error           // in place of it, which matters only where there are products of bytes
 }
 
@@ -46,10 +47,14 @@ func (l *loads) close() {
 	}
 }
 
-// load opens a model at all levels, some at a time, and keeps the session of the highest, whose graph it writes to optimized. What takes longest
+// load opens a model at all levels, some at a time, runs it at those below the highest, and keeps the session of the highest, whose graph it writes to optimized. What takes longest
 // is begun first. dir is a folder for a file. The result is to be closed, on an error too.
 func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
 	l := &loads{}
+	compares := t.original != "" && t.truth.err == nil
+	if compares {
+		l.lower = make([]*comparison, len(Levels)-1)
+	}
 	large := sizeOf(path) > largeLoad
 	var work []func() error
 	if saturates && t.original != "" && hasBytes(path) {
@@ -69,7 +74,13 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 				return nil
 			}
 			defer trim()
-			return s.Close()
+			defer s.Close()
+			if compares {
+				if l.lower[i], err = t.tryLevel(ctx, s); err != nil {
+					return fmt.Errorf("at optimisation level %s: %w", Levels[i], err)
+				}
+			}
+			return nil
 		})
 	}
 	atATime := min(runtime.GOMAXPROCS(0), mostLoads)
