@@ -19,6 +19,7 @@ import (
 	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
+	"assay/runner/child"
 )
 
 // quantizeFlags are the flags of `assay quantize`.
@@ -111,7 +112,7 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 		return usageError(err)
 	}
 	worker.Close()
-	res.PeakRSSBytes = max(peakRSS(), worker.peakRSS())
+	res.PeakRSSBytes = max(child.PeakRSS(), worker.peakRSS())
 	if q.saveRanges != "" {
 		if err := saveJSON(q.saveRanges, res.Ranges); err != nil {
 			return usageError(err)

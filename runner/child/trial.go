@@ -60,7 +60,7 @@ func (t *trial) run(ctx context.Context) error {
 		return err
 	}
 	t.out.Runtime = t.config.runtimeOf(b)
-	t.out.Process.RSSBeforeSession = peakRSS()
+	t.out.Process.RSSBeforeSession = PeakRSS()
 	t.place()
 	defer runtime.UnlockOSThread()
 	t.enter("session")
@@ -235,7 +235,7 @@ func (t *trial) enter(phase string) { t.enterAt(phase, t.clock.Now()) }
 func (t *trial) enterAt(phase string, now int64) {
 	u := readUsage()
 	if t.phase != "" {
-		t.rssHWM = peakRSS()
+		t.rssHWM = PeakRSS()
 		t.out.Phases = append(t.out.Phases, results.Phase{Name: t.phase, StartNS: t.clock.Monotonic(t.since), EndNS: t.clock.Monotonic(now),
 			CPUSeconds: u.cpu - t.cpu, PeakRSS: t.rssHWM})
 	}

@@ -13,7 +13,7 @@ func readUsage() usageCounters { return usageCounters{} }
 
 func waitedForCore() float64 { return -1 }
 
-func peakRSS() int64 { return 0 }
+func PeakRSS() int64 { return 0 }
 
 // BeFirstToDie does nothing here.
 func BeFirstToDie() {}
