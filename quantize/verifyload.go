@@ -51,6 +51,7 @@ func (l *loads) close() {
 // is begun first. dir is a folder for a file. The result is to be closed, on an error too.
 func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
 	l := &loads{}
+	var running sync.Mutex
 	compares := t.original != "" && t.truth.err == nil
 	if compares {
 		l.lower = make([]*comparison, len(Levels)-1)
@@ -72,6 +73,10 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 			if i == len(Levels)-1 {
 				l.session = s
 				return nil
+			}
+			if compares { // one at a time until its session is closed: what a run takes is there once
+				running.Lock()
+				defer running.Unlock()
 			}
 			defer trim()
 			defer s.Close()
