@@ -5,7 +5,10 @@ package quantize
 // #include "kernels.h"
 import "C"
 
-import "errors"
+import (
+	"errors"
+	"sync"
+)
 
 // fast says whether C makes the blocks: those of the forms that there are, in the rounding of each.
 func (l *blockLayout) fast() bool {
@@ -80,7 +83,7 @@ func (l *blockLayout) downFast(values []float32, into *blocked, b, n, left, widt
 	if fine != 0 {
 		return nil
 	}
-	return l.refusal(l.downwards(values, into, b, b+n))
+	return l.refusal(func() error { return l.downwards(values, into, b, b+n) })
 }
 
 // turnFast is across for n blocks from b on of some rows.
@@ -92,7 +95,7 @@ func (l *blockLayout) turnFast(values []float32, into *blocked, b, n, top, heigh
 	if fine != 0 {
 		return nil
 	}
-	return l.refusal(l.across(values, into, b, b+n))
+	return l.refusal(func() error { return l.across(values, into, b, b+n) })
 }
 
 // alongFast is along.
@@ -108,16 +111,20 @@ func (l *blockLayout) alongFast(values []float32, into *blocked, from, to int) e
 	if fine != 0 {
 		return nil
 	}
-	return l.refusal(l.along(values, into, from, to))
+	return l.refusal(func() error { return l.along(values, into, from, to) })
 }
 
-// refusal is why a kernel made no blocks, which the formula in Go says.
-func (l *blockLayout) refusal(why error) error {
-	if why == nil {
-		return errors.New("blocks have no scale")
+// refusal is why a kernel made no blocks, which the formula in Go says. It goes over all lanes of its blocks, others' too: one at a time.
+func (l *blockLayout) refusal(formula func() error) error {
+	refusing.Lock()
+	defer refusing.Unlock()
+	if err := formula(); err != nil {
+		return err
 	}
-	return why
+	return errors.New("blocks have no scale")
 }
+
+var refusing sync.Mutex
 
 // zerosAt is where zero points from a place on go, nil where there are none.
 func (l *blockLayout) zerosAt(into *blocked, at int) *C.uint8_t {
