@@ -15,12 +15,15 @@ import (
 // differently, which moves a result that is good by a little.
 const levelGap = 20
 
+// mostAtLevel is on how many examples a level below the highest is run at most.
+const mostAtLevel = 2
+
 // tryLevel compares a session's outputs with the original's on one example, and on more where that one finds them far off: one example decides
 // little where outputs jump.
 func (t *Trial) tryLevel(ctx context.Context, s backend.Session) (*comparison, error) {
 	c := newComparison(t.truth.outputs)
 	begun := time.Now()
-	for i := 0; i < len(t.truth.kept.examples) && (i == 0 || i < t.Least && c.faint() && time.Since(begun) < t.Time); i++ {
+	for i := 0; i < len(t.truth.kept.examples) && (i == 0 || i < min(t.Least, mostAtLevel) && c.faint() && time.Since(begun) < t.Time); i++ {
 		feeds, want, err := t.example(i)
 		if err != nil {
 			return nil, err
