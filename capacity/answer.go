@@ -86,26 +86,20 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 func (a *assessor) band(c *results.Capacity, e estimate) {
 	rate, low, high := e.Rate, results.RoundRate(e.Low), results.RoundRate(e.High)
 	lowest, highest := a.closed()*lowestShare, a.closed()*fastest
+	rates := a.tries()
+	passes, fails := bandOf(rates)
 	if e.High < highest {
 		c.Band.Fails = &high
 	}
 	switch {
 	case e.Low >= highest:
-		if passes, _ := bandOf(a.tries()); passes >= 0 {
-			c.Band.Passes = &a.tries()[passes].rate
+		if passes >= 0 {
+			c.Band.Passes = &rates[passes].rate
 		}
 	case e.Low > lowest: // else no rate is shown to meet them
 		c.Estimate, c.Band.Passes = &rate, &low
-	default:
-		a.measuredEnd(c)
-	}
-}
-
-// measuredEnd takes a lower rate for the upper end where measured latencies alone show that it fails.
-func (a *assessor) measuredEnd(c *results.Capacity) {
-	rates := a.tries()
-	if _, fails := bandOf(rates); fails >= 0 && rates[fails].fresh >= freshSeeds && (c.Band.Fails == nil || rates[fails].rate < *c.Band.Fails) {
-		c.Band.Fails = &rates[fails].rate
+	case fails >= 0 && rates[fails].fresh >= freshSeeds && (c.Band.Fails == nil || rates[fails].rate < *c.Band.Fails):
+		c.Band.Fails = &rates[fails].rate // measured latencies alone show that it fails
 	}
 }
 

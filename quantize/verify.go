@@ -41,8 +41,8 @@ const (
 const MostMadeUp = 1 << 30
 
 // Verify loads a quantized model at every optimisation level of the CPU provider, runs it there on an example beside the original, counts what the
-// runtime fuses at the highest, and runs it there on the examples. stage, where not nil, is told what is tried next: after a crash of the runtime, which it is known
-// to do on valid models, this is the only trace, so Verify is best called in a process of its own.
+// runtime fuses at the highest, and runs it there on the examples. stage, where not nil, is told what is tried next: after a crash of the runtime,
+// which it is known to do on valid models, this is the only trace, so Verify is best called in a process of its own.
 func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
 	t := NewTrial(be, job.Original, examples)
 	defer t.Close()

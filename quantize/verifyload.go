@@ -47,8 +47,8 @@ func (l *loads) close() {
 	}
 }
 
-// load opens a model at all levels, some at a time, runs it at those below the highest, and keeps the session of the highest, whose graph it writes to optimized. What takes longest
-// is begun first. dir is a folder for a file. The result is to be closed, on an error too.
+// load opens a model at all levels, some at a time, runs it at those below the highest, and keeps the session of the highest, whose graph it writes
+// to optimized. What takes longest is begun first. dir is a folder for a file. The result is to be closed, on an error too.
 func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
 	l := &loads{}
 	var running sync.Mutex

@@ -140,8 +140,8 @@ type Trial struct {
 type Certificate struct {
 	// Overload is there when an open load asked for more than was served.
 	Overload *Overload `json:"overload,omitempty"`
-	// Of open loads: the rate that was asked for, under a profile on average over the window, and how many requests a second were due in the window, which Poisson arrivals let differ
-	// by chance. Of all: how many a second were done in it.
+	// Of open loads: the rate that was asked for, under a profile on average over the window, and how many requests a second were due in the
+	// window, which Poisson arrivals let differ by chance. Of all: how many a second were done in it.
 	ScheduledPerSecond float64 `json:"scheduled_per_second,omitempty"`
 	DuePerSecond       float64 `json:"due_per_second,omitempty"`
 	AchievedPerSecond  float64 `json:"achieved_per_second"`

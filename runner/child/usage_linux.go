@@ -52,7 +52,8 @@ func waitedForCore() float64 {
 	return float64(sum) / 1e9
 }
 
-// PeakRSS is VmHWM in bytes: the most memory that this process has had resident, without what its parent had, which getrusage counts; 0 where the kernel does not say.
+// PeakRSS is VmHWM in bytes: the most memory that this process has had resident, without what its parent had, which getrusage counts; 0 where
+// the kernel does not say.
 func PeakRSS() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {

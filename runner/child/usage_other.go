@@ -13,6 +13,7 @@ func readUsage() usageCounters { return usageCounters{} }
 
 func waitedForCore() float64 { return -1 }
 
+// PeakRSS is not known here.
 func PeakRSS() int64 { return 0 }
 
 // BeFirstToDie does nothing here.
