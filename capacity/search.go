@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"assay/results"
@@ -314,16 +313,10 @@ func (s *searcher) once(ctx context.Context, p results.Probe) (*measured, error)
 
 // disturbance is the reason for which a probe is not to be trusted that lies in the host and not in the load; "" where there is none.
 func disturbance(samples Samples) string {
-	if samples.Validity != "invalid" {
+	if samples.Validity != results.Invalid {
 		return ""
 	}
-	for _, reason := range samples.Reasons {
-		switch code, _, _ := strings.Cut(reason, ":"); code {
-		case "host.late", "host.stopped", "host.clock", "load.unexplained":
-			return code
-		}
-	}
-	return ""
+	return results.Disturbance(samples.Reasons)
 }
 
 // takeUp gives the journal's next probe, which must be the one that is asked for.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"assay/results"
 	"assay/results/stats"
@@ -176,11 +175,7 @@ func (a *analyzer) overloaded(arm string) bool {
 
 // overloadAlone reports whether an arm was overloaded and neither the host nor the generator disturbed it.
 func (a *analyzer) overloadAlone(arm string) bool {
-	disturbed := func(reason string) bool {
-		code, _, _ := strings.Cut(reason, ":")
-		return slices.Contains([]string{"host.late", "host.stopped", "host.clock", "load.unexplained"}, code)
-	}
-	return a.overloaded(arm) && !slices.ContainsFunc(a.arms[arm].trials, func(t *trialData) bool { return slices.ContainsFunc(t.Reasons, disturbed) })
+	return a.overloaded(arm) && !slices.ContainsFunc(a.arms[arm].trials, func(t *trialData) bool { return results.Disturbance(t.Reasons) != "" })
 }
 
 // replaceOverloaded takes away the latencies of an arm that was overloaded, because they measure the run's length, and gives what could be served in
