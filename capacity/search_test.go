@@ -3,6 +3,7 @@ package capacity
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -316,6 +317,40 @@ func TestARareSlowCallLeavesNoRate(t *testing.T) {
 	if err != nil || got.Verdict != "inconclusive" || got.Band.Passes != nil || got.Band.Fails == nil || !strings.HasPrefix(got.Reason, "no rate is shown") {
 		t.Errorf("%+v, %v", got, err)
 	}
+	lowest := math.Inf(1)
+	settled := settledWith(t, brisk(p99(20*time.Millisecond)), got, rare, func(known tried) string {
+		if known.fresh < freshSeeds {
+			return stats.VerdictInconclusive
+		}
+		lowest = min(lowest, known.rate)
+		return stats.VerdictFail
+	})
+	if settled.Band.Fails == nil || *settled.Band.Fails != lowest {
+		t.Errorf("fails %v, where measured latencies show that %v/s does", settled.Band.Fails, lowest)
+	}
+}
+
+// settledWith settles a search again, with other verdicts of measured latencies.
+func settledWith(t *testing.T, p Plan, was *results.Capacity, q *queue, verdict func(tried) string) *results.Capacity {
+	t.Helper()
+	a, err := newAssessor(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, probe := range was.Probes {
+		samples, err := q.Load(probe.Probe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.add(newMeasured(probe.Probe, samples))
+	}
+	for _, known := range a.tries() {
+		known.verdict = verdict(known)
+		a.known[known.rate] = known
+	}
+	c := &results.Capacity{}
+	a.settle(c, a.estimate())
+	return c
 }
 
 // TestAMachineThatBecameFaster: where calls are twice as fast as in the closed loop, the rates that are looked at end below what can be done, and
@@ -394,6 +429,15 @@ func TestMoreLoadIsForeseen(t *testing.T) {
 	second, err := Search(t.Context(), plan, "m", q, journal, nil)
 	if err != nil || second.Verdict != "pass" || len(second.Probes) <= len(first.Probes) || second.Seconds > 1.5*plan.Budget.Seconds() {
 		t.Errorf("after %.0f s, %v were asked for, and after %.0f s: %s: %s, %v", first.Seconds, plan.Budget, second.Seconds, second.Verdict, second.Reason, err)
+	}
+	doubted := settledWith(t, plan, second, q, func(known tried) string {
+		if known.rate < *second.Band.Passes {
+			return stats.VerdictFail
+		}
+		return known.verdict
+	})
+	if doubted.Verdict == stats.VerdictPass || !strings.Contains(doubted.Reason, "against the band") {
+		t.Errorf("rates below the band fail, and it is called %s: %s", doubted.Verdict, doubted.Reason)
 	}
 	plan.Budget = time.Second
 	if less, err := Search(t.Context(), plan, "m", q, journal, nil); err != nil || less.Reason != second.Reason || len(less.Probes) != len(second.Probes) {

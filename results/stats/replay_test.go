@@ -140,15 +140,22 @@ func TestTheCallsLeftOutAreAllThatDiffers(t *testing.T) {
 	all, without := newOrderedTables(1, calls)
 	same := 0
 	for part, table := range without {
+		elsewhere := map[float64]bool{}
 		for place := range 2000 {
 			from := (float32(place) + 0.5) / 2000
 			got, want := table.take(0, 0, from, 0), all.take(0, 0, from, 0)
 			if place/100 != part && got != want {
 				t.Fatalf("without part %d, place %d gives call %v, want %v", part, place, got, want)
 			}
+			if place/100 == part {
+				elsewhere[got] = true
+			}
 			if got == want {
 				same++
 			}
+		}
+		if len(elsewhere) != 100 {
+			t.Errorf("without part %d, pieces that begin in it begin at %d places instead, want 100", part, len(elsewhere))
 		}
 	}
 	if same != 19*2000 {
