@@ -203,13 +203,20 @@ func (d *Dataset) Batch(lo, n int) (map[string]*tensor.Tensor, error) {
 // Example returns example i by model input, as a batch of one.
 func (d *Dataset) Example(i int) (map[string]*tensor.Tensor, error) { return d.Batch(i, 1) }
 
+// forget gives back the memory of what was looked at of arrays on disk.
+func (d *Dataset) forget() {
+	if d.spool != nil {
+		d.spool.Forget()
+	}
+}
+
 // Reader gives a model the examples of a data set.
 type Reader struct {
 	// Step is how many examples one feed holds: what was asked for, 1 where arrays hold whole feeds, or what a fixed model takes.
-	Step  int
-	count int
-	takes []func(lo int) (tensor.Value, error)
-	spool *spool.Spool // nil where there is none
+	Step   int
+	count  int
+	takes  []func(lo int) (tensor.Value, error)
+	forget func()
 }
 
 // Reader finds for each input of a model the array that holds it, and says how many examples a feed takes, at most step. Every error is
@@ -225,8 +232,8 @@ func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Read
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{shapes: s, hint: hint, limit: MemoryLimit}
-	r := &Reader{Step: step, count: d.count, spool: d.spool, takes: make([]func(int) (tensor.Value, error), len(inputs))}
+	m := &maker{shapes: s, hint: hint, limit: MemoryLimit, forget: d.forget}
+	r := &Reader{Step: step, count: d.count, forget: d.forget, takes: make([]func(int) (tensor.Value, error), len(inputs))}
 	src := d.source()
 	for _, generated := range []bool{false, true} { // arrays first: they show how large open dimensions are
 		for i, v := range inputs {
@@ -270,22 +277,30 @@ func (d *Dataset) source() *source {
 }
 
 func (d *Dataset) take(m *maker, v backend.ValueInfo, name string) (func(lo int) (tensor.Value, error), error) {
-	t, _, err := convertFor(v, d.arrays[name], "array "+name+" of "+d.file)
+	t, from := d.arrays[name], "array "+name+" of "+d.file
+	convert, err := converter(v, t, from)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkTensor(v, t, "array "+name+" of "+d.file); err != nil {
+	if err := m.checkTensor(v, t, from); err != nil {
 		return nil, err
 	}
-	p, err := m.plan(v, t, "array "+name+" of "+d.file)
+	p, err := m.plan(v, t, from)
 	if err != nil {
 		return nil, err
+	}
+	converted := func(part tensor.Value, err error) (tensor.Value, error) { // feed by feed: the array may be larger than memory
+		if err != nil {
+			return part, err
+		}
+		part.Tensor, err = convert(part.Tensor)
+		return part, err
 	}
 	switch p.kind {
 	case rows:
-		return func(lo int) (tensor.Value, error) { return p.rows(t, lo, int(m.batch)) }, nil
+		return func(lo int) (tensor.Value, error) { return converted(p.rows(t, lo, int(m.batch))) }, nil
 	case wholeFeeds:
-		return func(lo int) (tensor.Value, error) { return p.whole(t, lo) }, nil
+		return func(lo int) (tensor.Value, error) { return converted(p.whole(t, lo)) }, nil
 	}
 	return nil, fmt.Errorf("array %s of %s is one whole input %s, not one an example; stack them along a new first axis", name, d.file, v.Name)
 }
@@ -305,9 +320,7 @@ func (r *Reader) Feed(lo int) ([]tensor.Value, error) {
 	if lo < 0 || lo >= r.count {
 		return nil, fmt.Errorf("example %d of %d", lo, r.count)
 	}
-	if r.spool != nil {
-		r.spool.Forget()
-	}
+	r.forget()
 	feed := make([]tensor.Value, len(r.takes))
 	for i, take := range r.takes {
 		var err error

@@ -77,6 +77,8 @@ type maker struct {
 	limit int64
 	given map[string]int64 // sizes of symbols before any data were read
 	sets  []*shapes        // of the second test data set and on
+	// forget, where not nil, gives back the memory of what was looked at of arrays that are not in memory.
+	forget func()
 }
 
 // column is one input's values. count is how many feeds it holds, 0 where it serves any number.
@@ -305,6 +307,9 @@ func memoryFor(v backend.ValueInfo, shape []int64) (int64, error) {
 	return size, nil
 }
 
+// forgetEach is after how many elements of an array what was looked at is given back.
+const forgetEach = 1 << 20
+
 // checkTensor refuses integers outside the vocabulary that the model shows.
 func (m *maker) checkTensor(v backend.ValueInfo, t *tensor.Tensor, from string) error {
 	vocabulary := m.hint(v.Name).Rows
@@ -312,6 +317,9 @@ func (m *maker) checkTensor(v backend.ValueInfo, t *tensor.Tensor, from string) 
 		return nil
 	}
 	for i := range t.Len() {
+		if i%forgetEach == 0 && m.forget != nil {
+			m.forget()
+		}
 		if id, ok := intAt(t, i); ok && (id < 0 || id >= vocabulary) {
 			return fmt.Errorf("%s: element %d is %d, and input %s takes 0 to %d, the rows of the model's table", from, i, id, v.Name, vocabulary-1)
 		}

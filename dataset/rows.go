@@ -107,27 +107,41 @@ func rowBytes(t *tensor.Tensor, count int) (int, error) {
 	return len(t.Data) / count, nil
 }
 
-// convertFor refuses an array of another type than the input's. Floats of 16 and 32 bits stand in for each other, because variants of
-// one model differ in them and share their data.
+// convertFor gives an array as the input's type, or refuses it: see converter.
 func convertFor(v backend.ValueInfo, t *tensor.Tensor, from string) (out *tensor.Tensor, note string, err error) {
-	if t.DType == v.DType {
-		return t, "", nil
+	convert, err := converter(v, t, from)
+	if err != nil || t.DType == v.DType {
+		return t, "", err
 	}
-	if read, ok := floatReader(t.DType); ok && v.DType.IsFloat() && v.DType.Bits() >= 16 && v.DType.Bits() <= 32 {
-		put, err := putter(v.DType)
-		if err == nil {
-			out, err = tensor.New(v.DType, t.Shape...)
-		}
+	out, err = convert(t)
+	return out, fmt.Sprintf(", converted from %s to %s", t.DType, v.DType), err
+}
+
+// converter gives what makes arrays of t's type, or parts of them, the input's type, and refuses other types. Floats of 16 and 32 bits stand in for
+// each other, because variants of one model differ in them and share their data.
+func converter(v backend.ValueInfo, t *tensor.Tensor, from string) (func(*tensor.Tensor) (*tensor.Tensor, error), error) {
+	if t.DType == v.DType {
+		return func(t *tensor.Tensor) (*tensor.Tensor, error) { return t, nil }, nil
+	}
+	read, ok := floatReader(t.DType)
+	if !ok || !v.DType.IsFloat() || v.DType.Bits() < 16 || v.DType.Bits() > 32 {
+		return nil, fmt.Errorf("%s is %s, and input %s is %s%s; save the array with that type, such as a.astype(%q)",
+			from, shapeText(t.DType, t.Shape), v.Name, v.DType, dimsText(v.Dims), v.DType.String())
+	}
+	put, err := putter(v.DType)
+	if err != nil {
+		return nil, fmt.Errorf("input %s: %w", v.Name, err)
+	}
+	return func(t *tensor.Tensor) (*tensor.Tensor, error) {
+		out, err := tensor.New(v.DType, t.Shape...)
 		if err != nil {
-			return nil, "", fmt.Errorf("input %s: %w", v.Name, err)
+			return nil, fmt.Errorf("input %s: %w", v.Name, err)
 		}
 		for i := range t.Len() {
 			put(out.Data, i, float64(read(t.Data, i)))
 		}
-		return out, fmt.Sprintf(", converted from %s to %s", t.DType, v.DType), nil
-	}
-	return nil, "", fmt.Errorf("%s is %s, and input %s is %s%s; save the array with that type, such as a.astype(%q)",
-		from, shapeText(t.DType, t.Shape), v.Name, v.DType, dimsText(v.Dims), v.DType.String())
+		return out, nil
+	}, nil
 }
 
 // floatReader reads floats of 16 and 32 bits.

@@ -5,10 +5,12 @@ package dataset
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"assay/results"
 	"assay/tensor"
 )
 
@@ -75,5 +77,33 @@ func TestSpooledFeeds(t *testing.T) {
 	}
 	if grown, all := most-before, 4*examples*width>>10; grown > all/4 {
 		t.Errorf("memory grew by %d KiB; the array has %d", grown, all)
+	}
+}
+
+// An array of another float type is converted feed by feed: the whole of it, as another type, is never in memory.
+func TestFeedsAreConvertedOneAtATime(t *testing.T) {
+	const examples, width = 32, 1 << 16
+	path := writeNPZ(t, map[string]*tensor.Tensor{"x": numbers(t, tensor.Float16, examples, width)})
+	d, err := OpenSpooled(results.Dataset{Name: "halves", Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := d.Reader(infos(t, "x float32 n,65536"), 1, noHint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed, err := r.Feed(examples - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if x := feed[0].Tensor; x.DType != tensor.Float32 || len(x.Data) != 4*width {
+		t.Errorf("feed of %s with %d bytes", x.DType, len(x.Data))
+	}
+	if took, all := after.TotalAlloc-before.TotalAlloc, uint64(4*examples*width); took > all/4 {
+		t.Errorf("one feed took %d bytes; all have %d", took, all)
 	}
 }

@@ -97,10 +97,11 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	worker := verifyWith(req, library, q.examplesSpec(), q.examples)
 	defer worker.Close()
 	worker.prepareToo(ctx, req)
-	identify, err := q.data(req)
+	identify, forget, err := q.data(req)
 	if err != nil {
 		return usageError(err)
 	}
+	defer forget()
 	req.Later = lineageOf(req, worker, identify)
 	b := &lazyRuntime{config: ort.Config{Library: library.Path, SHA256: library.SHA256}}
 	defer b.Close()
@@ -158,20 +159,20 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	return req, nil
 }
 
-// data adds calibration examples or ranges. identify tells them apart, with the hash of the data set. Where the worker alone looks at examples, they
-// are not read here.
-func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) string, err error) {
+// data adds calibration examples or ranges. identify tells them apart, with the hash of the data set; forget, never nil, ends their use. Where the
+// worker alone looks at examples, they are not read here.
+func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) string, forget func() error, err error) {
 	spec := q.examplesSpec()
 	if spec == nil || q.method != quantize.MethodMinMax || q.sensitivity || q.keepFloat > 0 {
-		identity, err := takeCalibration(req, spec, q.examples, q.ranges)
-		return func(string) string { return identity }, err
+		identity, forget, err := takeCalibration(req, spec, q.examples, q.ranges)
+		return func(string) string { return identity }, forget, err
 	}
-	ranges, err := takeCalibration(req, nil, 0, q.ranges)
-	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.Open(*spec) })
+	ranges, forget, err := takeCalibration(req, nil, 0, q.ranges)
+	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.OpenSpooled(*spec) })
 	req.Examples = sourceOf(open, req.Model, q.examples)
 	return func(hash string) string {
 		return strings.TrimSpace(ranges + " " + calibrationIdentity(hash, spec.Inputs, q.examples))
-	}, err
+	}, forget, err
 }
 
 // lineageOf begins to hash the model, which can take longer than to quantize it, and gives the lineage when it is needed.

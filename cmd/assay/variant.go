@@ -34,10 +34,11 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	if c.Recipe.Calibration != nil {
 		examples = c.Recipe.Calibration.Examples
 	}
-	calibration, err := takeCalibration(&q, c.Dataset, examples, ranges)
+	calibration, forget, err := takeCalibration(&q, c.Dataset, examples, ranges)
 	if err != nil {
 		return child.Built{}, err
 	}
+	defer forget()
 	q.Lineage = quantize.Lineage(sha, calibration, options, version())
 	defer verifyWith(&q, runner.Library{Path: c.Library, SHA256: c.LibrarySHA256, Preload: c.Preload}, c.Dataset, examples).Close()
 	q.Lineage[quantize.LineageRuntime] = b.Info().Version // it folds the graph and computes the ranges
@@ -53,28 +54,29 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 }
 
 // takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. Without
-// either, that is "".
-func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity string, err error) {
+// either, that is "". forget, which is never nil, ends the use of the examples.
+func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity string, forget func() error, err error) {
+	forget = func() error { return nil }
 	if rangesFile != "" {
 		src, err := os.ReadFile(rangesFile)
 		if err != nil {
-			return "", fmt.Errorf("read the ranges: %w", err)
+			return "", forget, fmt.Errorf("read the ranges: %w", err)
 		}
 		if q.Ranges, err = quantize.ReadRanges(src); err != nil {
-			return "", fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
+			return "", forget, fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
 		}
 		sum := sha256.Sum256(src)
 		identity = "ranges " + hex.EncodeToString(sum[:])
 	}
 	if d == nil {
-		return identity, nil
+		return identity, forget, nil
 	}
-	set, err := dataset.Open(*d)
+	set, err := dataset.OpenSpooled(*d)
 	if err != nil {
-		return "", err
+		return "", forget, err
 	}
 	q.Examples, q.Count = calibrationSource(set, q.Model, examples), takenOf(set, examples)
-	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), nil
+	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), set.Close, nil
 }
 
 // sourceOf is calibrationSource of a data set that is asked for when the first example is.
