@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"assay/internal/install"
 	"assay/onnx/onnxpb"
 )
 
@@ -39,12 +40,18 @@ func (m *Model) Save(path string) error { return m.SaveExternal(path, ExternalAu
 // SaveExternal writes the model to path, whole or not at all. Weights are copied from file to file and never held in memory together.
 // Equal models give equal bytes. The files that the model is read from are refused as targets.
 func (m *Model) SaveExternal(path string, external External) error {
-	return m.save(path, external, true)
+	return m.save(path, external, true, nil)
+}
+
+// SaveWith is SaveExternal of a model with files beside it: all are written, or none. beside is told the size of the model with its weights, and
+// what it gives is written after the model.
+func (m *Model) SaveWith(path string, external External, beside func(size int64) []install.File) error {
+	return m.save(path, external, true, beside)
 }
 
 // SaveDraft is SaveExternal for a file that the process itself will read and take away: it does not wait for the disk.
 func (m *Model) SaveDraft(path string, external External) error {
-	return m.save(path, external, false)
+	return m.save(path, external, false, nil)
 }
 
 // SaveDraftBeside is SaveDraft into the folder that the model was read from: what stands in files of external data stays there, and is referred to.
@@ -52,48 +59,66 @@ func (m *Model) SaveDraftBeside(path string) error {
 	if !same(filepath.Dir(path), filepath.Dir(m.path)) {
 		return fmt.Errorf("write %s: the model's external data is in another folder, %s", path, filepath.Dir(m.path))
 	}
-	s, err := m.layOut(isExternal)
-	if err == nil {
-		err = m.writeOne(path, s, false)
-	}
+	f, err := m.besideFile(path)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return nil
+	return install.Files(false, f)
+}
+
+func (m *Model) besideFile(path string) (f install.File, err error) {
+	if err := m.refuseSources(path); err != nil {
+		return f, err
+	}
+	s, err := m.layOut(isExternal)
+	if err != nil {
+		return f, err
+	}
+	return s.file(path)
 }
 
 func isExternal(t *onnxpb.TensorProto) bool { return t.DataLocation == onnxpb.TensorProto_EXTERNAL }
 
-func (m *Model) save(path string, external External, lasting bool) error {
-	if err := m.write(path, external, lasting); err != nil {
+func (m *Model) save(path string, external External, lasting bool, beside func(size int64) []install.File) error {
+	files, err := m.files(path, external)
+	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return nil
+	if beside != nil {
+		files = append(files, beside(sizeOf(files))...)
+	}
+	return install.Files(lasting, files...)
 }
 
-func (m *Model) write(path string, external External, lasting bool) error {
+// files are those that a model makes.
+func (m *Model) files(path string, external External) ([]install.File, error) {
 	if err := m.refuseSources(path, path+".data"); err != nil {
-		return err
+		return nil, err
 	}
 	s, err := m.layOut(nil)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case external == ExternalAlways || external == ExternalAuto && s.size > externalAbove:
+		return m.twoFiles(path)
 	}
-	if external == ExternalAlways || external == ExternalAuto && s.size > externalAbove {
-		return m.saveTwoFiles(path, lasting)
-	}
-	return m.writeOne(path, s, lasting)
+	f, err := s.file(path)
+	return []install.File{f}, err
 }
 
-// writeOne writes one file.
-func (m *Model) writeOne(path string, s sheet, lasting bool) error {
-	if err := m.refuseSources(path); err != nil {
-		return err
+func sizeOf(files []install.File) (size int64) {
+	for _, f := range files {
+		size += f.Size
 	}
+	return size
+}
+
+// file is a sheet as a model's file.
+func (s *sheet) file(path string) (install.File, error) {
 	if s.size > maxFile {
-		return fmt.Errorf("the model has %d bytes, and one file may have %d; put its weights into a file of their own", s.size, maxFile)
+		return install.File{}, fmt.Errorf("the model has %d bytes, and one file may have %d; put its weights into a file of their own", s.size, maxFile)
 	}
-	return install([]target{{path, s}}, lasting)
+	return install.File{Path: path, Size: s.size, Write: s.write}, nil
 }
 
 // refuseSources refuses targets that the model is read from.
@@ -168,8 +193,8 @@ func entry(key, value string) *onnxpb.StringStringEntryProto {
 	return &onnxpb.StringStringEntryProto{Key: key, Value: value}
 }
 
-// saveTwoFiles writes the weights and the model that refers to them.
-func (m *Model) saveTwoFiles(path string, lasting bool) error {
+// twoFiles are the model and the weights that it refers to.
+func (m *Model) twoFiles(path string) ([]install.File, error) {
 	var weights, model sheet
 	name := filepath.Base(path) + ".data"
 	skeleton, err := m.marshal(nil, func(t *onnxpb.TensorProto, s segment) {
@@ -182,8 +207,8 @@ func (m *Model) saveTwoFiles(path string, lasting bool) error {
 		weights.add(s)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	model.add(segment{bytes: skeleton})
-	return install([]target{{path + ".data", weights}, {path, model}}, lasting)
+	return []install.File{{Path: path, Size: model.size, Write: model.write}, {Path: path + ".data", Size: weights.size, Write: weights.write}}, nil
 }

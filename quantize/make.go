@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"assay/backend"
+	"assay/internal/install"
 	"assay/onnx"
 )
 
@@ -37,6 +38,8 @@ type Request struct {
 	Extremes func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error)
 	// Later, where not nil, gives what of the lineage is still being computed. It is called once, before the result is written.
 	Later func(ctx context.Context) (map[string]string, error)
+	// Beside, where not nil, gives files that are written with Out, whose content may depend on all of the result: where one cannot be, none is.
+	Beside func(res *Result) []install.File
 
 	dir string // of the files of this run, "" where there is none yet
 }
@@ -293,7 +296,7 @@ func checkFile(path string) error {
 	return m.Check()
 }
 
-// install moves the finished file to where it was asked for, whole or not at all.
+// install moves the finished file to where it was asked for, with the files beside it, whole or not at all.
 func (q *Request) install(from string, res *Result) error {
 	if err := os.MkdirAll(filepath.Dir(q.Out), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", q.Out, err)
@@ -303,14 +306,11 @@ func (q *Request) install(from string, res *Result) error {
 		return err
 	}
 	defer m.Close()
-	if err := m.SaveExternal(q.Out, q.External); err != nil {
-		return err
-	}
-	made, err := onnx.Open(q.Out)
-	if err != nil {
-		return err
-	}
-	defer made.Close()
-	res.Bytes.After, err = made.Size()
-	return err
+	return m.SaveWith(q.Out, q.External, func(size int64) []install.File {
+		res.Bytes.After = size
+		if q.Beside == nil {
+			return nil
+		}
+		return q.Beside(res)
+	})
 }

@@ -6,12 +6,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"assay/internal/install"
 	"assay/onnx"
 )
 
@@ -131,4 +135,39 @@ func TestWeightsInAFileOfTheirOwn(t *testing.T) {
 		t.Errorf("%+v: %v", res.Bytes, err)
 	}
 	loadsEverywhere(t, out)
+}
+
+// Where a file beside the model cannot be written, nothing is, and what was there before stays.
+func TestNothingWithoutTheFilesBeside(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		var dir string
+		var seen ByteCounts
+		_, out, err := static(t, convolutional(17).save(t), func(q *Request) {
+			q.External, dir = onnx.ExternalAlways, filepath.Dir(q.Out)
+			if err := os.WriteFile(q.Out, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			q.Beside = func(res *Result) []install.File {
+				return []install.File{{Path: q.Out + ".json", Write: func(w io.Writer) error {
+					seen = res.Bytes
+					if fails {
+						return syscall.ENOSPC
+					}
+					_, err := io.WriteString(w, "report")
+					return err
+				}}}
+			}
+		})
+		if (err != nil) != fails || seen.After == 0 {
+			t.Errorf("%v, and %+v was known", err, seen)
+		}
+		entries, _ := os.ReadDir(dir)
+		old, _ := os.ReadFile(out)
+		if fails && (len(entries) != 1 || string(old) != "old") {
+			t.Errorf("left %v, and the model begins with %.8q", entries, old)
+		}
+		if !fails && len(entries) != 3 {
+			t.Errorf("written: %v", entries)
+		}
+	}
 }

@@ -16,10 +16,10 @@ import (
 
 	"assay/backend/ort"
 	"assay/dataset"
+	"assay/internal/install"
 	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
-	"assay/runner/child"
 )
 
 // quantizeFlags are the flags of `assay quantize`.
@@ -103,6 +103,8 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	}
 	defer forget()
 	req.Later = lineageOf(req, worker, identify)
+	beside := q.sideFiles(worker)
+	req.Beside = beside
 	b := &lazyRuntime{config: ort.Config{Library: library.Path, SHA256: library.SHA256}}
 	defer b.Close()
 	res, err := quantize.Make(ctx, b, *req)
@@ -112,15 +114,9 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 		}
 		return usageError(err)
 	}
-	worker.Close()
-	res.PeakRSSBytes = max(child.PeakRSS(), worker.peakRSS())
-	if q.saveRanges != "" {
-		if err := saveJSON(q.saveRanges, res.Ranges); err != nil {
-			return usageError(err)
-		}
-	}
-	if q.report != "" {
-		if err := saveJSON(q.report, res); err != nil {
+	worker.measure(res)
+	if req.Out == "" {
+		if err := install.Files(true, beside(res)...); err != nil {
 			return usageError(err)
 		}
 	}
@@ -148,7 +144,7 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	wrong(q.ranges != "" && (q.changed("method") || q.changed("percentile")), "--ranges are what --method would compute; give one of them")
 	wrong((q.sensitivity || q.keepFloat > 0) && q.calibration == "", "ranking units by sensitivity needs --calibration FILE.npz, on whose examples outputs are compared")
 	wrong(q.examples > 0 && q.calibration == "", "--examples counts those of --calibration")
-	problems = append(problems, q.refuseSame(model))
+	problems = append(problems, q.refuseSame(model), q.refuseUnwritable())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -204,10 +200,6 @@ func (q *quantizeFlags) examplesSpec() *results.Dataset {
 		return nil
 	}
 	return &results.Dataset{Name: "calibration", Path: q.calibration}
-}
-
-func saveJSON(path string, v any) error {
-	return results.WriteFile(path, func(w io.Writer) error { return writeJSON(w, v) })
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -156,6 +156,10 @@ func TestQuantizeRefuses(t *testing.T) {
 
 		"a pipe as output":       {args: append([]string{"-o", "pipe"}, static...), want: "pipe"},
 		"a file as folder":       {args: append([]string{"-o", "m.onnx/q.onnx"}, static...), want: "m.onnx"},
+		"a report to nowhere":    {args: append([]string{"--report", "none/r.json"}, static...), want: "--report none/r.json: there is no folder none; make it, or choose another"},
+		"a report to /proc":      {args: append([]string{"--report", "/proc/self/r.json"}, static...), want: "--report /proc/self/r.json: its folder takes no file"},
+		"ranges below a file":    {args: append([]string{"--save-ranges", "m.onnx/r.json"}, static...), want: "--save-ranges m.onnx/r.json: its folder takes no file (not a directory); choose another"},
+		"ranges to a pipe":       {args: append([]string{"--save-ranges", "pipe"}, static...), want: "--save-ranges pipe: pipe is there and is no file; choose another name"},
 		"an override of nothing": {files: map[string][]byte{"o.yaml": []byte("z: {type: int8}"), "c.npz": calibration}, args: append([]string{"--overrides", "o.yaml"}, static...), want: `override names tensor "z"`},
 	} {
 		t.Run(name, func(t *testing.T) { c.check(t, good, calibration) })

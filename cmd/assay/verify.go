@@ -15,6 +15,7 @@ import (
 	"assay/quantize"
 	"assay/results"
 	"assay/runner"
+	"assay/runner/child"
 	"assay/tensor"
 )
 
@@ -227,6 +228,12 @@ func (v *verifier) Close() {
 		_ = v.cmd.Wait()
 	}
 	v.answers.Close()
+}
+
+// measure ends the process and says in a result what memory it and this one took.
+func (v *verifier) measure(res *quantize.Result) {
+	v.Close()
+	res.PeakRSSBytes = max(child.PeakRSS(), v.peakRSS())
 }
 
 // peakRSS is the most memory in bytes that the process had resident, 0 before Close.

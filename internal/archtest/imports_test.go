@@ -16,7 +16,7 @@ import (
 var mayImport = map[string][]string{
 	"results":                         {},
 	"tensor":                          {},
-	"onnx":                            {"onnx/onnxpb", "tensor"},
+	"onnx":                            {"onnx/onnxpb", "tensor", "internal/install"},
 	"onnx/onnxpb":                     {},
 	"onnx/upgrade":                    {"onnx", "onnx/onnxpb", "tensor"},
 	"loadgen":                         {"results"},
@@ -28,8 +28,8 @@ var mayImport = map[string][]string{
 	"backend/ort/install":             {},
 	"backend/ort/install/installtest": {"backend/ort/install"},
 	"plan":                            {"results", "results/stats"},
-	"capacity":                        {"loadgen", "results", "results/stats"},                      // loadgen for its arrivals: the replay needs those of the load
-	"quantize":                        {"onnx/...", "tensor", "backend", "check", "internal/spool"}, // check compares the result with the original
+	"capacity":                        {"loadgen", "results", "results/stats"},                                          // loadgen for its arrivals: the replay needs those of the load
+	"quantize":                        {"onnx/...", "tensor", "backend", "check", "internal/install", "internal/spool"}, // check compares the result with the original
 	"dataset":                         {"backend", "onnx", "results", "results/quality", "tensor", "internal/spool"},
 	"check":                           {"backend", "tensor"},
 	"results/stats":                   {},
