@@ -51,7 +51,7 @@ func (a *assessor) settle(c *results.Capacity, e estimate) {
 		return
 	}
 	if lowest := a.closed() * lowestShare; e.High <= lowest*1.01 {
-		late := a.replayed().Late(lowest, []float64{e.binding.AtMost.Seconds()}, 1<<19)
+		late := a.replayed().Late(lowest, []float64{a.limit(e.binding)}, 1<<19)
 		c.Verdict, c.Reason = stats.VerdictFail, fmt.Sprintf("%s is missed without any load to speak of: %.3g %% of the calls take longer by themselves", e.binding, 100*late.Share[0])
 		c.Band.Fails = lowestRate(open)
 		return

@@ -24,17 +24,38 @@ var disagree = 3.3
 
 // assessor holds what was measured so far.
 type assessor struct {
-	plan     Plan
-	schedule schedule
-	probes   []*measured
-	replay   *stats.Replay     // of all open probes; nil until there is one, or after another was added
-	placed   *estimate         // likewise
-	known    map[float64]tried // what the probes of each rate say, as far as that was asked for
+	plan       Plan
+	objectives []results.SLO // the plan's, and what its timeout adds to them
+	schedule   schedule
+	probes     []*measured
+	replay     *stats.Replay     // of all open probes; nil until there is one, or after another was added
+	placed     *estimate         // likewise
+	known      map[float64]tried // what the probes of each rate say, as far as that was asked for
 }
 
 func newAssessor(p Plan) (*assessor, error) {
 	s, err := newSchedule(p, replayLength)
-	return &assessor{plan: p, schedule: s, known: map[float64]tried{}}, err
+	return &assessor{plan: p, objectives: objectivesOf(p), schedule: s, known: map[float64]tried{}}, err
+}
+
+// objectivesOf are a plan's objectives. Where requests time out an objective on failures is one on latency too: how many time out depends on the
+// rate, unlike how many calls fail.
+func objectivesOf(p Plan) []results.SLO {
+	out := slices.Clone(p.Objectives)
+	for _, o := range p.Objectives {
+		if o.Metric == results.ErrorShare && o.Share > 0 && p.Timeout > 0 {
+			out = append(out, o.Within(p.Timeout))
+		}
+	}
+	return out
+}
+
+// limit is how many seconds a request may take by an objective on latency: none that times out meets it.
+func (a *assessor) limit(o results.SLO) float64 {
+	if t := a.plan.Timeout; t > 0 {
+		return min(o.AtMost, t).Seconds()
+	}
+	return o.AtMost.Seconds()
 }
 
 func (a *assessor) add(m *measured) {
@@ -86,6 +107,9 @@ func (a *assessor) replayed() *stats.Replay {
 		}
 		if len(calls) > 0 {
 			a.replay = stats.NewReplay(a.plan.Servers, calls, a.schedule.arrivals, a.schedule.draws)
+			if a.plan.Timeout > 0 {
+				a.replay.LeaveAfter(a.plan.Timeout.Seconds())
+			}
 		}
 	}
 	return a.replay
@@ -96,11 +120,11 @@ func (a *assessor) judge(m *measured) (verdict, reason string) {
 	if m.Kind == results.ProbeMeasure {
 		return a.judgeTogether(m.Rate)
 	}
-	if o := m.overload(); o.Overloaded {
+	if o := m.overload(a.plan.Timeout); o.Overloaded {
 		return stats.VerdictFail, fmt.Sprintf("load.overloaded: of the requests due in the last two thirds of the window %.3g as many ended in them", o.Served)
 	}
 	verdict, reason = stats.VerdictPass, ""
-	for _, o := range a.plan.Objectives {
+	for _, o := range a.objectives {
 		v, why := a.judgeObjective(m, o)
 		if v == stats.VerdictFail || v == stats.VerdictInconclusive && verdict == stats.VerdictPass || reason == "" {
 			verdict, reason = v, why
@@ -127,7 +151,7 @@ func (a *assessor) judgeObjective(m *measured, o results.SLO) (verdict, reason s
 	if replay == nil || float64(replay.N())*o.Allowed() < 5 && m.missed(o) == 0 {
 		return stats.VerdictInconclusive, fmt.Sprintf("%s: %d requests are too few to tell", o, len(m.latencies))
 	}
-	share, low, high := replay.Bounds(m.Rate, o.AtMost.Seconds(), 1<<18)
+	share, low, high := replay.Bounds(m.Rate, a.limit(o), 1<<18)
 	text := fmt.Sprintf("%s: replayed: %.3g %% miss it (99 %%: %.3g to %.3g), %.3g %% may", o, 100*share, 100*low, 100*high, 100*o.Allowed())
 	switch {
 	case low > o.Allowed():
@@ -163,11 +187,11 @@ func (a *assessor) place() estimate {
 	if replay == nil || closed == 0 {
 		return e
 	}
-	for _, o := range a.plan.Objectives {
+	for _, o := range a.objectives {
 		if o.Metric == results.ErrorShare {
 			continue
 		}
-		h := replay.Highest(o.AtMost.Seconds(), o.Allowed(), closed*lowestShare, closed*fastest)
+		h := replay.Highest(a.limit(o), o.Allowed(), closed*lowestShare, closed*fastest)
 		if h.Rate < e.Rate {
 			e.Rate, e.binding, e.ok = h.Rate, o, true
 		}
@@ -197,7 +221,7 @@ func (a *assessor) agreement(o results.SLO) float64 {
 		if m.Rate > 0.95*closed || len(m.Rows) == 0 {
 			continue // no steady state that short probes could show
 		}
-		mean, sd := meanSD(replay.Repeat(a.arrivals(m), leadCalls, o.AtMost.Seconds(), repeats, rng))
+		mean, sd := meanSD(replay.Repeat(a.arrivals(m), leadCalls, a.limit(o), repeats, rng))
 		known := sd*sd + 1
 		difference += (float64(m.missed(o)) - mean) / known
 		variance += 1 / known
@@ -262,7 +286,7 @@ func (a *assessor) allFailures() (failed, n int) {
 
 // failing judges the objective on failures over all rates together; "" where there is none.
 func (a *assessor) failing() (verdict, reason string) {
-	for _, o := range a.plan.Objectives {
+	for _, o := range a.objectives {
 		if o.Metric != results.ErrorShare {
 			continue
 		}

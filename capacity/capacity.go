@@ -25,6 +25,7 @@ type Request struct {
 	results.Probe
 	Servers int
 	Warmup  time.Duration
+	Timeout time.Duration // of a request, from when it was due; 0 for never
 }
 
 // Samples are what happened to the requests of a probe that were due in its window, in the order in which they were due. Instants are in

@@ -220,12 +220,12 @@ func (a *assessor) measuredVerdict(probes ...*measured) (verdict string, memory 
 	trials, overloaded := make([][]float64, len(probes)), 0
 	for i, m := range probes {
 		trials[i] = m.latencies
-		if m.overload().Overloaded {
+		if m.overload(a.plan.Timeout).Overloaded {
 			overloaded++
 		}
 	}
 	verdict = stats.VerdictPass
-	for _, o := range a.plan.Objectives {
+	for _, o := range a.objectives {
 		v := ""
 		if o.Metric == results.ErrorShare {
 			v = a.failuresOf(probes, o)

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"math"
+	"time"
 
 	"assay/results"
 	"assay/results/stats"
@@ -38,11 +39,11 @@ func (m *measured) served() float64 {
 	return float64(n) / m.seconds()
 }
 
-// failed is how many requests did not end well.
+// failed is how many calls failed. A request that timed out or was dropped is none of them: that depends on the rate.
 func (m *measured) failed() int {
 	n := 0
-	for _, l := range m.latencies {
-		if math.IsInf(l, 1) {
+	for i := range m.Rows {
+		if m.Rows[i].Status == results.RequestFailed {
 			n++
 		}
 	}
@@ -79,7 +80,7 @@ func (m *measured) calls(servers int) []stats.Call {
 				kept = append(kept, end)
 			}
 		}
-		c := stats.Call{Busy: min(len(kept), servers-1), Waited: r.IssuedNS == r.DueNS && r.StartedNS > r.DueNS, Failed: r.Status != results.RequestOK}
+		c := stats.Call{Busy: min(len(kept), servers-1), Waited: r.IssuedNS == r.DueNS && r.StartedNS > r.DueNS, Failed: r.Status == results.RequestFailed}
 		from := r.DueNS
 		if c.Waited {
 			from = r.StartedNS
@@ -90,15 +91,20 @@ func (m *measured) calls(servers int) []stats.Call {
 	return out
 }
 
-// overload holds the probe against the rule of stats.JudgeOverload.
-func (m *measured) overload() stats.Overload {
-	due, done := make([]float64, len(m.Rows)), make([]float64, len(m.Rows))
+// overload holds the probe against the rule of stats.OverloadWatch. Requests that timed out before they were sent left the queue then.
+func (m *measured) overload(timeout time.Duration) stats.Overload {
+	w := stats.WatchOverload(m.seconds())
 	for i := range m.Rows {
 		r := &m.Rows[i]
-		due[i], done[i] = float64(r.DueNS-m.From)/1e9, math.Inf(1)
-		if r.DoneNS != results.Absent {
-			done[i] = float64(r.DoneNS-m.From) / 1e9
+		due := float64(r.DueNS-m.From) / 1e9
+		switch {
+		case r.Status == results.RequestTimeout && r.StartedNS == results.Absent:
+			w.Leave(due, due+timeout.Seconds())
+		case r.DoneNS == results.Absent:
+			w.Add(due, math.Inf(1))
+		default:
+			w.Add(due, float64(r.DoneNS-m.From)/1e9)
 		}
 	}
-	return stats.JudgeOverload(due, done, m.seconds())
+	return w.Judge()
 }

@@ -287,7 +287,7 @@ func (s *searcher) once(ctx context.Context, p results.Probe) (*measured, error)
 		return nil, err
 	}
 	s.tell(Event{Probe: p, Begins: true, Elapsed: s.spent, Left: s.left(p)})
-	samples, arm, err := s.prober.Probe(ctx, Request{Probe: p, Servers: s.plan.Servers, Warmup: s.warmup()})
+	samples, arm, err := s.prober.Probe(ctx, Request{Probe: p, Servers: s.plan.Servers, Warmup: s.warmup(), Timeout: s.timeout(p)})
 	if err != nil {
 		return nil, err
 	}
@@ -347,6 +347,14 @@ func (s *searcher) warmup() time.Duration {
 		return lengthOf(400, closed, s.plan.Warmup, max(s.plan.Warmup, 10*time.Second))
 	}
 	return s.plan.Warmup
+}
+
+// timeout is that of a probe's requests; none in a closed loop, which shows how much can be done.
+func (s *searcher) timeout(p results.Probe) time.Duration {
+	if p.Kind == results.ProbeClosed {
+		return 0
+	}
+	return s.plan.Timeout
 }
 
 // left is how much load is still to come, as far as that is planned: what the bisection and one round of confirmation take at most, what is left of a

@@ -9,13 +9,14 @@ import (
 // CapacityPlan is what a search for the highest rate was asked, in a run's `resolved`.
 type CapacityPlan struct {
 	Objectives []SLO         `json:"objectives"`
-	Arm        Arm           `json:"arm"`                 // what is measured; its load and rate are the probes' own
-	Warmup     time.Duration `json:"warmup_ns"`           // of every probe at least
-	Length     time.Duration `json:"length_ns,omitempty"` // of a step of the bisection; 0: chosen from the closed-loop rate
-	Servers    int           `json:"servers"`             // requests in flight at most
-	Arrivals   string        `json:"arrivals"`            // poisson, constant, gamma:SHAPE
-	Seed       uint64        `json:"seed"`                // of the search's arrivals; confirmations take others
-	Budget     time.Duration `json:"budget_ns"`           // of load, 0: chosen from the closed-loop rate
+	Arm        Arm           `json:"arm"`                  // what is measured; its load and rate are the probes' own
+	Warmup     time.Duration `json:"warmup_ns"`            // of every probe at least
+	Length     time.Duration `json:"length_ns,omitempty"`  // of a step of the bisection; 0: chosen from the closed-loop rate
+	Servers    int           `json:"servers"`              // requests in flight at most
+	Arrivals   string        `json:"arrivals"`             // poisson, constant, gamma:SHAPE
+	Seed       uint64        `json:"seed"`                 // of the search's arrivals; confirmations take others
+	Budget     time.Duration `json:"budget_ns"`            // of load, 0: chosen from the closed-loop rate
+	Timeout    time.Duration `json:"timeout_ns,omitempty"` // of a request in open loops, from when it was due; 0 for never
 }
 
 // The kinds of probes.

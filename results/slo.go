@@ -34,6 +34,12 @@ func (o SLO) Allowed() float64 {
 	return 1 - o.Quantile()
 }
 
+// Within is an objective on failures as it stands where a request fails when it has not ended in time, too: at most that share may take longer.
+func (o SLO) Within(timeout time.Duration) SLO {
+	percent := strconv.FormatFloat(100*(1-o.Share), 'g', 10, 64)
+	return SLO{Load: o.Load, Metric: "latency.p" + percent, AtMost: timeout}
+}
+
 // String is p99<=20ms or error<=0.1%.
 func (o SLO) String() string {
 	if o.Metric == ErrorShare {

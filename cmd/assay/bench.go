@@ -86,10 +86,10 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
 	fs.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
 	fs.DurationVar(&b.Timeout, "timeout", 0, "a request that ends later than this after it was due has status timeout; one that still waits then is not sent")
-	fs.StringVar(&b.Batching, "batching", "", "server: put requests together before they are sent: max=8,delay=2ms")
 	if !all {
 		return
 	}
+	fs.StringVar(&b.Batching, "batching", "", "server: put requests together before they are sent: max=8,delay=2ms")
 	fs.StringVar(&b.Until, "until", "", "stop rule: ci=2% or ci=2%:METRIC (at a look, every arm's interval is that narrow), or mlperf (windows last until --duration and --requests are both reached)")
 	fs.IntSliceVar(&b.Looks, "looks", nil, "block counts at which the run may stop; the last is --blocks (default 5, 10, 20... with --until ci=)")
 	fs.StringSliceVar(&b.Sampling, "sampling", nil, "which inputs requests take: in-turn, with-replacement, without-replacement, issue-same or issue-unique (default in-turn)")

@@ -186,7 +186,7 @@ func capacitySpec(b plan.Bench) (*results.Spec, error) {
 		return nil, errors.New("--slo: a search needs an objective on latency, such as p99=20ms; failures alone do not set a rate")
 	}
 	spec.Capacity = &results.CapacityPlan{Objectives: spec.SLOs, Servers: max(1, spec.Loads[0].Concurrency), Arrivals: spec.Loads[0].Arrivals,
-		Seed: spec.Seed, Warmup: spec.Warmup, Length: length, Arm: spec.Arms[0]}
+		Seed: spec.Seed, Warmup: spec.Warmup, Length: length, Timeout: spec.Loads[0].Timeout, Arm: spec.Arms[0]}
 	spec.SLOs = nil
 	return spec, nil
 }
@@ -203,7 +203,7 @@ type prober struct {
 // probeLoad is the load of a probe. Its name is of one length and rate: trials are told apart by it.
 func probeLoad(r capacity.Request, arrivals string) results.Load {
 	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: arrivals,
-		Rate: r.Rate, Concurrency: r.Servers, Duration: r.Length}
+		Rate: r.Rate, Concurrency: r.Servers, Duration: r.Length, Timeout: r.Timeout}
 	switch r.Kind {
 	case results.ProbeClosed:
 		l = results.Load{Name: fmt.Sprintf("concurrency-%d", r.Servers), Scenario: string(plan.Concurrency), Concurrency: r.Servers, Duration: r.Length}

@@ -33,6 +33,7 @@ type Replay struct {
 	n        int
 	blocks   bool
 	means    []float64 // of each part of the calls, seconds
+	patience float64   // seconds; a request that waits for longer is not sent
 }
 
 // callTable gives the calls that requests of a replay take.
@@ -56,7 +57,7 @@ const leastInSituation = 100
 
 // NewReplay takes calls in the order in which they were measured, arrivals at a rate of 1 and as many draws; neither slice is changed.
 func NewReplay(servers int, calls []Call, arrivals []float64, draws []float32) *Replay {
-	r := &Replay{servers: servers, arrivals: arrivals, draws: draws, n: len(calls), means: partMeans(calls)}
+	r := &Replay{servers: servers, arrivals: arrivals, draws: draws, n: len(calls), means: partMeans(calls), patience: math.Inf(1)}
 	if r.blocks = depend(servers, calls); r.blocks {
 		r.calls, r.without = newOrderedTables(servers, calls)
 		return r
@@ -72,6 +73,9 @@ func NewReplay(servers int, calls []Call, arrivals []float64, draws []float32) *
 	}
 	return r
 }
+
+// LeaveAfter makes requests that have waited for so many seconds leave the queue unserved, and count as late.
+func (r *Replay) LeaveAfter(seconds float64) { r.patience = seconds }
 
 // orderedCall is a call with the part that it belongs to.
 type orderedCall struct {
@@ -218,12 +222,15 @@ func (r *Replay) run(t callTable, rate float64, limits []float64, n int) [replay
 		if i-from >= piece {
 			from = i
 		}
-		at := r.arrivals[i]
+		at, late := r.arrivals[i], counts[i/size]
 		first, busy := q.next(at)
-		length := t.take(busy, r.draws[i], r.draws[from], i-from) // every server busy is the situation after a wait
-		took, late := q.serve(first, at, math.Abs(length)*rate), counts[i/size]
+		took, failed := math.Inf(1), true
+		if q[first]-at <= r.patience*rate {
+			length := t.take(busy, r.draws[i], r.draws[from], i-from) // every server busy is the situation after a wait
+			took, failed = q.serve(first, at, math.Abs(length)*rate), length < 0
+		}
 		for k := range scaled {
-			if took > scaled[k] || length < 0 {
+			if took > scaled[k] || failed {
 				late[k]++
 			}
 		}

@@ -19,7 +19,11 @@ func (r *Replay) Repeat(due []float64, lead int, limit float64, times int, rng *
 			}
 			first, busy := q.next(at)
 			length := r.calls.take(busy, rng.Float32(), from, place)
-			if took := q.serve(first, at, math.Abs(length)); i >= lead && (took > limit || length < 0) {
+			isLate := q[first]-at > r.patience
+			if !isLate {
+				isLate = q.serve(first, at, math.Abs(length)) > limit || length < 0
+			}
+			if i >= lead && isLate {
 				late[k]++
 			}
 		}
