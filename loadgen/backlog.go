@@ -7,7 +7,7 @@ import (
 )
 
 // Carried is a request of an open load's warm-up that had not ended when measure began: it takes workers' time in the window. Instants count
-// from the start of warm-up; Done is results.Absent where it was never sent.
+// from the start of warm-up; Done is results.Absent where it was never sent, because its time was over or the drain.
 type Carried struct{ Due, Done int64 }
 
 // backlog gathers them; told is how many the outlook knows of.

@@ -3,8 +3,6 @@ package loadgen
 import (
 	"sync/atomic"
 	"time"
-
-	"assay/results"
 )
 
 // Batching puts requests of an open load together before they are sent, as model servers do: a free worker sends what is waiting as soon
@@ -80,8 +78,7 @@ func (g *generator) form(inputs []int32) (b batch, ok bool) {
 			break
 		}
 		if i < g.first {
-			if now >= g.deadline.Load() {
-				g.carry(i, results.Absent)
+			if g.passWarmup(i, now) {
 				continue
 			}
 			g.warm.Add(1)

@@ -20,6 +20,8 @@ type faulty struct {
 	spread    bool // services are drawn around service
 	fail      int  // every such call; 0 for none
 	hang      int  // this call; 0 for none
+	slow      int  // this call takes slowly longer; 0 for none
+	slowly    time.Duration
 	abortable bool // a hanging call ends when it is asked to
 	asked     chan struct{}
 	release   chan struct{} // frees it when the test ends
@@ -48,6 +50,9 @@ func (f *faulty) call(n int) error {
 		d = time.Duration(f.rng.ExpFloat64() * float64(d))
 	}
 	f.mu.Unlock()
+	if call == f.slow {
+		d += f.slowly
+	}
 	time.Sleep(d)
 	if f.hang > 0 && call == f.hang {
 		if f.abortable {
@@ -196,6 +201,22 @@ func TestTimeoutsKeepTheWorkersTruth(t *testing.T) {
 			t.Errorf("%+v, %d unsent, %d late", o.Counts, unsent, late)
 		}
 	})
+}
+
+// TestWarmupRequestsTimeOut: a call of warm-up that takes half a second leaves no queue behind, because those who waited have gone. With batches too.
+func TestWarmupRequestsTimeOut(t *testing.T) {
+	for _, batching := range []Batching{{}, {Max: 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFaulty()
+			f.service, f.slow, f.slowly = time.Millisecond, 40/max(1, batching.Max), 500*time.Millisecond
+			schedule := must(Constant(100, 2*time.Second))
+			cfg := Config{Workers: 1, Schedule: schedule, Warmup: time.Second, Duration: time.Second, Timeout: 50 * time.Millisecond, Batching: batching}
+			o, rows := runFaulty(t, t.TempDir(), t.Context(), cfg, f)
+			if o.Counts.OK != 100 || len(rows) != 100 || o.Counts.Warmup < 50 || o.Counts.Warmup > 65 || len(o.Carried) != 0 {
+				t.Errorf("%+v: %+v, %d carried", batching, o.Counts, len(o.Carried))
+			}
+		})
+	}
 }
 
 func TestAHangingCallEndsTheLoad(t *testing.T) {

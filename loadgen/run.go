@@ -130,8 +130,8 @@ const notYet = math.MinInt64
 // requests are results, not errors.
 //
 // With a Timeout a request that is still waiting that long after it was due is not sent, as a server leaves out what its caller no longer
-// waits for. A call that is under way cannot be interrupted: the worker stays in it, and its request keeps its true instants. Both end as
-// results.RequestTimeout.
+// waits for; in warm-up neither. A call that is under way cannot be interrupted: the worker stays in it, and its request keeps its true
+// instants. Both end as results.RequestTimeout.
 func Run(ctx context.Context, cfg Config, target Target, records *Records) (Outcome, error) {
 	g := &generator{cfg: cfg, target: target, records: records, calls: make([]call, cfg.Workers), hung: make(chan struct{}), turn: make(chan struct{}, 1)}
 	g.turn <- struct{}{}
@@ -286,8 +286,7 @@ func (g *generator) workOpen(worker int) {
 			issued = now
 		}
 		if i < g.first {
-			if now >= g.deadline.Load() {
-				g.carry(i, results.Absent)
+			if g.passWarmup(i, now) {
 				continue
 			}
 			g.warm.Add(1)
@@ -317,13 +316,30 @@ func (g *generator) pass(rec *record, now int64) bool {
 	switch {
 	case now >= g.deadline.Load(), g.aborted.Load():
 		rec.status = uint8(results.RequestDropped)
-	case g.cfg.Timeout > 0 && now-rec.due > int64(g.cfg.Timeout):
+	case g.timedOut(now - rec.due):
 		rec.status = statusUnsent
 	default:
 		return false
 	}
 	atomic.StoreInt64(&rec.done, now)
 	return true
+}
+
+// passWarmup is pass for entry i of the schedule, which belongs to warm-up.
+func (g *generator) passWarmup(i, now int64) bool {
+	late := g.timedOut(now - g.base - g.cfg.Schedule[i])
+	if now < g.deadline.Load() && !late {
+		return false
+	}
+	if !late || g.base+g.cfg.Schedule[i]+int64(g.cfg.Timeout) >= g.start.Load() {
+		g.carry(i, results.Absent)
+	}
+	return true
+}
+
+// timedOut reports whether a request that is due for so long has missed its caller.
+func (g *generator) timedOut(after int64) bool {
+	return g.cfg.Timeout > 0 && after > int64(g.cfg.Timeout)
 }
 
 // perform makes the call between its two stamps; done is stored last, so whoever sees it sees the whole record.
@@ -344,7 +360,7 @@ func (g *generator) perform(worker int, slot int64, rec *record) {
 // status is how a request ended whose call returned.
 func (g *generator) status(rec *record, done int64, err error) uint8 {
 	switch {
-	case g.cfg.Timeout > 0 && done-rec.due > int64(g.cfg.Timeout), err != nil && g.aborted.Load():
+	case g.timedOut(done - rec.due), err != nil && g.aborted.Load():
 		return uint8(results.RequestTimeout)
 	case err != nil:
 		return uint8(results.RequestFailed)

@@ -42,7 +42,11 @@ func certify(records *loadgen.Records, o loadgen.Outcome, rate float64, b loadge
 	overload := stats.WatchOverload(float64(o.MeasureEnd-o.MeasureStart) / 1e9)
 	since := o.MeasureStart - o.WarmupStart // of measure, as rows count
 	for _, c := range o.Carried {
-		overload.Add(secondsSince(c.Due, since), secondsSince(c.Done, since))
+		if due := secondsSince(c.Due, since); c.Done == results.Absent && timeout > 0 {
+			overload.Leave(due, due+timeout.Seconds())
+		} else {
+			overload.Add(due, secondsSince(c.Done, since))
+		}
 	}
 	for {
 		n, _ := read(rows)

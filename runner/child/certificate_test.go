@@ -209,6 +209,31 @@ func TestTimedOutRequestsHaveLeftTheQueue(t *testing.T) {
 	})
 }
 
+// TestWarmupLeavesNoBacklogWhereRequestsTimeOut: a stall in warm-up, longer than what is left of it, whose callers wait for 50 ms.
+func TestWarmupLeavesNoBacklogWhereRequestsTimeOut(t *testing.T) {
+	const timeout = 50 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		schedule, err := loadgen.Constant(300, 4200*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer records.Close()
+		cfg := loadgen.Config{Workers: 1, Schedule: schedule, Warmup: 2200 * time.Millisecond, Duration: 2 * time.Second, Timeout: timeout, Clock: loadgen.NewSleepClock()}
+		o, err := loadgen.Run(t.Context(), cfg, &stalling{}, records)
+		if err != nil || len(o.Carried) < 10 || len(o.Carried) > 20 { // those that had not gone when measure began
+			t.Fatal(err, o.Counts, len(o.Carried))
+		}
+		o.GivenUp = true // so that what is judged is told
+		if c, _ := certify(records, o, 300, loadgen.Batching{}, timeout); c.Overload.InFlight > 2 || c.Overload.Served < 0.98 {
+			t.Errorf("%+v", c.Overload)
+		}
+	})
+}
+
 // stalling is a Target of which the call after two seconds of a load of 300/s takes 600 ms, every other 1 ms.
 type stalling struct{ calls int }
 

@@ -198,22 +198,51 @@ func (t *trial) load(ctx context.Context, s backend.Session, target *boundTarget
 		t.out.Reason = fmt.Sprintf("a call did not return within %v; it was given up with %d of %d requests recorded as timeout", cfg.HangLimit, outcome.Counts.Timeout, outcome.Counts.Scheduled)
 		return nil
 	}
-	if outcome.Counts.OK == 0 && outcome.FirstError != nil {
-		return fmt.Errorf("every request failed: %w", outcome.FirstError)
+	return nothingEnded(outcome)
+}
+
+// nothingEnded is what became of the requests of a load of which none ended well and some failed; nil else.
+func nothingEnded(o loadgen.Outcome) error {
+	switch c := o.Counts; {
+	case c.OK > 0 || c.Failed == 0:
+		return nil
+	case c.Failed == c.Scheduled:
+		return fmt.Errorf("every request failed: %w", o.FirstError)
+	default:
+		return fmt.Errorf("none of %d requests ended well: %s; the first error: %w", c.Scheduled, lost(c), o.FirstError)
 	}
-	return nil
+}
+
+// lost says how the requests of a load ended that did not end well.
+func lost(c results.Counts) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{c.Timeout, "timed out"}, {c.Failed, "failed"}, {c.Dropped, "were dropped"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // The limits within which a call counts as hung: a multiple of the first inference, which is the slowest that a sound model makes, but
-// never less than a minute.
+// never less than a minute. Where requests time out, a multiple of that time does for the minute, but never less than ten seconds.
 const (
-	leastHang  = time.Minute
-	firstCalls = 20
+	leastHang         = time.Minute
+	leastHangTimedOut = 10 * time.Second
+	firstCalls        = 20
+	timeouts          = 20
 )
 
 // hangLimit is how long one call may take; with a patience of the user's own, short enough to save the records before that ends.
 func (t *trial) hangLimit() time.Duration {
-	limit := max(leastHang, time.Duration(firstCalls*t.first))
+	least := leastHang
+	if timeout := t.config.Load.Timeout; timeout > 0 && timeout < leastHang {
+		least = min(leastHang, max(leastHangTimedOut, timeouts*timeout))
+	}
+	limit := max(least, time.Duration(firstCalls*t.first))
 	if t.config.Patience > 0 {
 		limit = min(limit, t.config.Patience/2)
 	}
