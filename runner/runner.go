@@ -103,6 +103,9 @@ func open(c Config) (r *run, unlock func(), err error) {
 	if r.Limits.Slack == 0 {
 		r.Limits.Slack = 2 * time.Minute
 	}
+	if _, err := os.Stat(r.dir.RunFile()); c.Resume && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usage("nothing to resume: no run was begun in %s; leave --resume out to begin one there", c.Dir)
+	}
 	if err := os.MkdirAll(r.dir.TrialsDir(), 0o755); err != nil {
 		return nil, nil, usage("make the run's directory: %w; choose another with --out", err)
 	}

@@ -33,6 +33,7 @@ band are confirmed under fresh arrivals. About a minute and a half for a model o
 the time that the model itself takes, and on a machine that others disturb. After a kill or Ctrl-C the same command with --resume and --out goes on, and so it does with a larger --budget.`,
 		Example: `  assay capacity model.onnx --slo p99=20ms
   assay capacity model.onnx --slo p99=20ms,error=0.1% --concurrency 2 --json
+  assay capacity model.onnx --slo p95=5ms --out runs/capacity
   assay capacity model.onnx --slo p95=5ms --out runs/capacity --resume --budget 20m`,
 		Args: exactlyOne("one model"),
 		RunE: func(cmd *cobra.Command, args []string) error {

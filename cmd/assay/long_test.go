@@ -93,7 +93,7 @@ func killed(t *testing.T, kills int) {
 	seen := map[string]int{} // trial -> process that measured it
 	for k := 0; ; k++ {
 		cmd := exec.Command(os.Args[0], "run", experiment, "--out", out, "--quiet")
-		if k > 0 {
+		if _, err := os.Stat(results.Dir(out).RunFile()); err == nil {
 			cmd.Args = append(cmd.Args, "--resume")
 		}
 		cmd.Env = append(os.Environ(), asProgram+"=1")

@@ -20,6 +20,7 @@ func newRunCmd(a *app) *cobra.Command {
 		Long: `Carries out an experiment: prepares its variants, runs one fresh process for each trial in randomized blocks, and writes a run
 directory with every sample and a report. After a crash or Ctrl-C, the same command with --resume goes on where it stopped.`,
 		Example: `  assay run testdata/digits/experiment.yaml
+  assay run testdata/digits/experiment.yaml --out runs/digits
   assay run testdata/digits/experiment.yaml --out runs/digits --resume
   assay run testdata/digits/experiment.yaml --arm 'int8.*' --dry-run`,
 		Args: exactlyOne("an experiment file"),
