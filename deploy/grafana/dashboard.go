@@ -125,9 +125,10 @@ var prometheus = &datasource{Type: "prometheus", UID: "${datasource}"}
 
 // scraped and result select the arms that the variables name.
 const (
-	scraped = `variant=~"$variant",provider=~"$provider"`
-	result  = `model=~"$model",variant=~"$variant",provider=~"$provider"`
-	arm     = `{{variant}} {{provider}} b{{batch}} t{{threads}} {{load}}`
+	scraped  = `variant=~"$variant",provider=~"$provider"`
+	result   = `model=~"$model",variant=~"$variant",provider=~"$provider"`
+	arm      = `{{variant}} {{provider}} b{{batch}} t{{threads}} {{load}}`
+	searched = `{{variant}} {{provider}} b{{batch}} t{{threads}} {{objective}}`
 )
 
 // Write writes the dashboard as JSON.

@@ -54,6 +54,9 @@ func latestResults(l *layout) {
 	l.add(12, 7, bars("Issue lateness, 99th percentile", "Of the worst trial, assay_result_issue_lateness_seconds.", "s", query(`assay_result_issue_lateness_seconds{`+result+`}`, arm)))
 	l.add(12, 7, bars("Wait beyond the queue, 99th percentile", "Of the worst trial, assay_result_unexplained_wait_seconds.", "s", query(`assay_result_unexplained_wait_seconds{`+result+`}`, arm)))
 	l.add(12, 7, bars("Share of latency that is not the model's", "Of the worst trial, assay_result_generator_share_ratio.", "percentunit", query(`assay_result_generator_share_ratio{`+result+`}`, arm)))
+	l.add(16, 7, bars("Highest rate that meets the objective", "assay_result_capacity_requests_per_second with its band, of assay capacity.", "reqps",
+		query(`assay_result_capacity_requests_per_second{`+result+`}`, "estimate "+searched), query(`assay_result_capacity_band_requests_per_second{`+result+`}`, "{{bound}} "+searched)))
+	l.add(8, 7, stat("Is the band settled", "assay_result_capacity_status: 1 pass, 0 inconclusive, -1 fail.", "none", query(`assay_result_capacity_status{`+result+`}`, searched)))
 	l.add(24, 7, bars("Model size", "assay_result_model_size_bytes.", "bytes", query(`max by (variant) (assay_result_model_size_bytes{`+result+`})`, "{{variant}}")))
 }
 

@@ -25,6 +25,11 @@ type Definition struct {
 // armLabels name an arm. A run, a host or a commit is no label: their number has no bound.
 var armLabels = []string{"model", "variant", "provider", "batch", "threads", "load"}
 
+// searchLabels name what a search measured: its arms are rates.
+var searchLabels = []string{"model", "variant", "provider", "batch", "threads", "objective"}
+
+func withSearch(labels ...string) []string { return append(slices.Clone(searchLabels), labels...) }
+
 func withArm(labels ...string) []string { return append(slices.Clone(armLabels), labels...) }
 
 var (
@@ -45,6 +50,9 @@ var (
 	issueLateness  = Definition{"assay_result_issue_lateness_seconds", "gauge", "How late the worst trial issued its requests, 99th percentile; open loads.", withArm()}
 	unexplained    = Definition{"assay_result_unexplained_wait_seconds", "gauge", "What requests of the worst trial waited beyond an ideal queue with their services, 99th percentile; open loads.", withArm()}
 	generatorShare = Definition{"assay_result_generator_share_ratio", "gauge", "Part of all latency that the queue and the services do not explain, of the worst trial; open loads.", withArm()}
+	capacity       = Definition{"assay_result_capacity_requests_per_second", "gauge", "Highest rate that meets the objective of assay capacity; absent where none is known.", withSearch()}
+	capacityBand   = Definition{"assay_result_capacity_band_requests_per_second", "gauge", "Ends of the band of assay capacity: at low the objective is met, at high it is missed.", withSearch("bound")}
+	capacityStatus = Definition{"assay_result_capacity_status", "gauge", "Verdict of assay capacity: 1 pass, the band is settled; 0 inconclusive; -1 fail, no rate meets the objective.", withSearch()}
 	gateStatus     = Definition{"assay_gate_status", "gauge", "A gate's verdict: 1 pass, 0 inconclusive or nothing measured, -1 fail.", []string{"model", "arm", "gate"}}
 	verdict        = Definition{"assay_result_verdict", "gauge", "1 for the verdict of the run, 0 for the others.", []string{"model", "verdict"}}
 	trials         = Definition{"assay_result_trials", "gauge", "Trials that gave figures, or failed.", []string{"model", "state"}}
@@ -56,7 +64,7 @@ var (
 // Definitions lists every metric of the textfile, in the order of the docs.
 func Definitions() []Definition {
 	return []Definition{latency, latencyCI, throughput, throughputCI, cpu, energy, energyCI, memory, size, qualityValue, qualityCI, delta, deltaCI,
-		armTrials, issueLateness, unexplained, generatorShare,
+		armTrials, issueLateness, unexplained, generatorShare, capacity, capacityBand, capacityStatus,
 		gateStatus, verdict, trials, duration, lastCompletion, lastSuccess}
 }
 
@@ -154,8 +162,34 @@ func collect(r *results.Report) *textfile {
 		t.set(delta, *c.Ratio, labels...)
 		t.interval(deltaCI, c.Low, c.High, labels...)
 	}
+	t.search(r, arms)
 	t.run(r)
 	return t
+}
+
+// search adds the answer of a search for the highest rate; arms are the labels of each.
+func (t *textfile) search(r *results.Report, arms map[string][]string) {
+	c := r.Capacity
+	if c == nil {
+		return
+	}
+	for _, a := range r.Arms {
+		if !strings.HasPrefix(a.Name, c.Arm+".") {
+			continue
+		}
+		labels := append(slices.Clone(arms[a.Name][:len(armLabels)-1]), c.SLO) // those of any probe, but for its load
+		t.set(capacityStatus, map[string]float64{"pass": 1, "fail": -1}[c.Verdict], labels...)
+		for _, g := range []struct {
+			d     Definition
+			v     *float64
+			bound []string
+		}{{capacity, c.Estimate, nil}, {capacityBand, c.Band.Passes, []string{"low"}}, {capacityBand, c.Band.Fails, []string{"high"}}} {
+			if g.v != nil {
+				t.set(g.d, *g.v, append(slices.Clone(labels), g.bound...)...)
+			}
+		}
+		return
+	}
 }
 
 func (t *textfile) arm(a results.ArmReport, labels []string) {

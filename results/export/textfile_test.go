@@ -44,11 +44,31 @@ func sample() *results.Report {
 			{Rule: "latency.p99 at_most 0.8x", Arm: "int8.cpu.b1.t1.interactive", Verdict: results.GatePass},
 			{Rule: "latency.p99 at_most 20ms", Arm: "int8.cpu.b1.t1.interactive", Verdict: results.GateInconclusive}}}
 	r.Arms[1].TrialsFailed = 1
+	r.Capacity = &results.Capacity{SLO: "p99<=20ms", Arm: "fp32.cpu.b1.t1", Verdict: "pass", Estimate: ptr(769.2), Band: results.Band{Passes: ptr(757.5), Fails: ptr(781)}}
 	r.Arms[1].Certificate = &results.ArmCertificate{Valid: 3, Suspect: 1, LatenessP99: ptr(0.0002), UnexplainedP99: ptr(0.00025), GeneratorShare: ptr(0.031)}
 	energy := m(0.0123, "J")
 	energy.Kind = "measured"
 	r.Arms[1].Metrics["energy.per_inference"] = energy
 	return r
+}
+
+func TestTextfileOfASearch(t *testing.T) {
+	r := sample()
+	r.Capacity.Verdict, r.Capacity.Band.Fails = "inconclusive", nil
+	var out bytes.Buffer
+	if err := Textfile(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	labels := `{batch="1",%smodel="digits",objective="p99<=20ms",provider="cpu",threads="1",variant="fp32"} `
+	for _, want := range []string{"assay_result_capacity_requests_per_second" + fmt.Sprintf(labels, "") + "769.2\n",
+		"assay_result_capacity_band_requests_per_second" + fmt.Sprintf(labels, `bound="low",`) + "757.5\n", "assay_result_capacity_status" + fmt.Sprintf(labels, "") + "0\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(out.String(), `bound="high",model="digits",objective`) {
+		t.Error("an end of the band that is not known")
+	}
 }
 
 func TestTextfileGolden(t *testing.T) {

@@ -25,7 +25,7 @@ func capacityFacts(c *results.Capacity) []string {
 	facts := []string{fmt.Sprintf("%s: %s.", c.Verdict, c.Reason)}
 	closed := fmt.Sprintf("A closed loop with %s in flight does %s requests/s", plural(c.Servers, "request"), results.RateLabel(c.Closed))
 	if c.Estimate != nil {
-		closed += fmt.Sprintf("; the highest rate that meets the objective is about %.0f %% of that", 100**c.Estimate/c.Closed)
+		closed += fmt.Sprintf("; the highest rate that meets the objective is about %s requests/s, %.0f %% of that", results.RateLabel(*c.Estimate), 100**c.Estimate/c.Closed)
 	}
 	facts = append(facts, closed+".")
 	if c.Binding != "" && strings.Contains(c.SLO, ",") {

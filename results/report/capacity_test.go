@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func TestCapacityInEveryForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	for form, got := range map[string]string{"text": text.String(), "Markdown": markdown.String(), "HTML": page.String()} {
-		for _, want := range []string{"757.5", "781", "confirmed", "77", "late p99", "353.6/s", "500"} {
+		for _, want := range []string{"757.5", "781", "769.2", "pass", "p99", "20ms", "confirmed", "77", "late p99", "353.6/s", "500"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s has no %q", form, want)
 			}
@@ -57,6 +58,20 @@ func TestCapacityInEveryForm(t *testing.T) {
 	}
 	if strings.Contains(text.String(), "Decision:") || strings.Contains(markdown.String(), "Decision") {
 		t.Error("a search decides on no variant")
+	}
+}
+
+func TestCapacityAsCSV(t *testing.T) {
+	r := searched()
+	r.Capacity.Probes[5].SetAside = true
+	found := render(t, func(w io.Writer) error { return CSV(w, r) })
+	if want := "\nm.cpu.b1.t1,capacity,1/s,769.2,757.5,781,,15000,5,objective p99<=20ms; verdict pass; replay\n"; !strings.Contains(string(found), want) {
+		t.Errorf("%s\nwant%s", found, want)
+	}
+	r.Capacity = &results.Capacity{SLO: "p99<=1ms", Arm: "m", Verdict: "inconclusive"}
+	nothing := render(t, func(w io.Writer) error { return CSV(w, r) })
+	if want := "\nm,capacity,1/s,,,,,0,0,objective p99<=1ms; verdict inconclusive\n"; !strings.Contains(string(nothing), want) {
+		t.Errorf("%s\nwant%s", nothing, want)
 	}
 }
 
