@@ -22,7 +22,7 @@ import (
 // Dataset is labelled examples, in memory or on disk. It is safe for concurrent reading.
 type Dataset struct {
 	Name   string
-	SHA256 string // of the manifest of its file, see Hash
+	SHA256 string // of its file
 	count  int
 	file   string
 	arrays map[string]*tensor.Tensor
@@ -345,7 +345,7 @@ func fixedBatch(inputs []backend.ValueInfo) int {
 	return 1
 }
 
-// Hash identifies a file by its content: the SHA-256, in hexadecimal, of a manifest of one line, `sha256  size  name`.
+// Hash identifies a file by its content: the SHA-256 in hexadecimal, whatever the file is called.
 func Hash(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -353,11 +353,8 @@ func Hash(path string) (string, error) {
 	}
 	defer f.Close()
 	h := sha256.New()
-	size, err := io.Copy(h, f)
-	if err != nil {
+	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("hash %s: %w", path, err)
 	}
-	manifest := fmt.Sprintf("%x  %d  %s\n", h.Sum(nil), size, filepath.Base(path))
-	sum := sha256.Sum256([]byte(manifest))
-	return hex.EncodeToString(sum[:]), nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -19,14 +19,30 @@ const formVersion = "3"
 // LineageSource is the key under which a lineage gives the SHA-256 of the model that a variant was made from.
 const LineageSource = "assay.source_sha256"
 
+// LineageCalibration is the key under which a lineage gives the SHA-256 of the calibration data's file, "" where there is none.
+const LineageCalibration = "assay.calibration_sha256"
+
 // LineageRuntime is the key under which a lineage names the version of the runtime that folded the graph and computed the ranges.
 const LineageRuntime = "assay.runtime"
 
+// Calibrated is what activation ranges come from. What is not used is "".
+type Calibrated struct {
+	Data   string // SHA-256 of the examples' file
+	Ranges string // SHA-256 of a file of ranges in place of them
+	Use    string // which of the examples are taken, and which array feeds which input, where that is not all and by name
+}
+
 // Lineage is what a variant's metadata says of its origin.
-func Lineage(sourceSHA, calibrationSHA string, o Options, tool string) map[string]string {
+func Lineage(sourceSHA string, c Calibrated, o Options, tool string) map[string]string {
 	options, _ := json.Marshal(o) // a plain struct
-	return map[string]string{LineageSource: sourceSHA, "assay.calibration_sha256": calibrationSHA, "assay.scheme": o.Scheme,
-		"assay.options": string(options), "assay.tool": tool}
+	lineage := map[string]string{LineageSource: sourceSHA, LineageCalibration: c.Data, "assay.scheme": o.Scheme, "assay.options": string(options), "assay.tool": tool}
+	if c.Ranges != "" {
+		lineage["assay.ranges_sha256"] = c.Ranges
+	}
+	if c.Use != "" {
+		lineage["assay.calibration_use"] = c.Use
+	}
+	return lineage
 }
 
 // Key is the content hash of everything that decides a variant's bytes.

@@ -23,7 +23,7 @@ func TestEqualRequestsGiveEqualBytes(t *testing.T) {
 				o := DefaultOptions()
 				o.Scheme = scheme
 				out := filepath.Join(t.TempDir(), "out.onnx")
-				if _, err := Make(t.Context(), loaded(t), Request{Model: model, Out: out, Options: o, Examples: normal(4), Lineage: Lineage("sha", "data", o, "tool")}); err != nil {
+				if _, err := Make(t.Context(), loaded(t), Request{Model: model, Out: out, Options: o, Examples: normal(4), Lineage: Lineage("sha", Calibrated{Data: "data"}, o, "tool")}); err != nil {
 					t.Fatal(err)
 				}
 				file, err := os.ReadFile(out)

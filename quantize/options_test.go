@@ -27,7 +27,7 @@ func TestValidate(t *testing.T) {
 
 // Every option decides the key under which a variant is kept.
 func TestEveryOptionIsInTheKey(t *testing.T) {
-	keys := map[string]string{Key(Lineage("s", "c", Options{}, "t")): "none"}
+	keys := map[string]string{Key(Lineage("s", Calibrated{Data: "c"}, Options{}, "t")): "none"}
 	fields := reflect.TypeFor[Options]()
 	for i := range fields.NumField() {
 		f := fields.Field(i)
@@ -47,7 +47,7 @@ func TestEveryOptionIsInTheKey(t *testing.T) {
 		default:
 			v.SetInt(1)
 		}
-		key := Key(Lineage("s", "c", o, "t"))
+		key := Key(Lineage("s", Calibrated{Data: "c"}, o, "t"))
 		if other, taken := keys[key]; taken {
 			t.Errorf("%s has the key of %s", f.Name, other)
 		}
@@ -55,7 +55,7 @@ func TestEveryOptionIsInTheKey(t *testing.T) {
 	}
 	scale, more := float32(1), float32(2)
 	a, b := Options{Overrides: Overrides{{Tensor: "x", Scale: &scale}}}, Options{Overrides: Overrides{{Tensor: "x", Scale: &more}}}
-	if Key(Lineage("s", "c", a, "t")) == Key(Lineage("s", "c", b, "t")) || Key(Lineage("s", "c", a, "t")) == Key(Lineage("s", "d", a, "t")) {
+	if Key(Lineage("s", Calibrated{Data: "c"}, a, "t")) == Key(Lineage("s", Calibrated{Data: "c"}, b, "t")) || Key(Lineage("s", Calibrated{Data: "c"}, a, "t")) == Key(Lineage("s", Calibrated{Data: "d"}, a, "t")) {
 		t.Error("another scale, or other calibration data, have the same key")
 	}
 }

@@ -129,7 +129,7 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 }
 
 func TestQuantizedModelsAreRefused(t *testing.T) {
-	_, out, err := static(t, convolutional(17).save(t), func(q *Request) { q.Lineage = Lineage("abc", "", q.Options, "tool") })
+	_, out, err := static(t, convolutional(17).save(t), func(q *Request) { q.Lineage = Lineage("abc", Calibrated{}, q.Options, "tool") })
 	if err != nil {
 		t.Fatal(err)
 	}

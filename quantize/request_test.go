@@ -23,7 +23,7 @@ func TestEqualRequestsGiveEqualFiles(t *testing.T) {
 	model := convolutional(17).save(t)
 	var files [2][]byte
 	for i := range files {
-		_, out, err := static(t, model, func(q *Request) { q.Lineage = Lineage("sha", "calibration", q.Options, "tool") })
+		_, out, err := static(t, model, func(q *Request) { q.Lineage = Lineage("sha", Calibrated{Data: "calibration"}, q.Options, "tool") })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestEqualRequestsGiveEqualFiles(t *testing.T) {
 func TestCacheTellsRequestsApart(t *testing.T) {
 	model, cache := convolutional(17).save(t), t.TempDir()
 	request := func(o Options) Request {
-		return Request{Model: model, Options: o, Examples: normal(4), Lineage: Lineage("s", "c", o, "t")}
+		return Request{Model: model, Options: o, Examples: normal(4), Lineage: Lineage("s", Calibrated{Data: "c"}, o, "t")}
 	}
 	first, warnings, hit, err := Cached(t.Context(), loaded(t), request(DefaultOptions()), cache)
 	if err != nil || hit {

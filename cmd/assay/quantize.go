@@ -155,24 +155,24 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	return req, nil
 }
 
-// data adds calibration examples or ranges. identify tells them apart, with the hash of the data set; forget, never nil, ends their use. Where the
+// data adds calibration examples or ranges. identify names them, given the hash of the data set; forget, never nil, ends their use. Where the
 // worker alone looks at examples, they are not read here.
-func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) string, forget func() error, err error) {
+func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) quantize.Calibrated, forget func() error, err error) {
 	spec := q.examplesSpec()
 	if spec == nil || q.method != quantize.MethodMinMax || q.sensitivity || q.keepFloat > 0 {
 		identity, forget, err := takeCalibration(req, spec, q.examples, q.ranges)
-		return func(string) string { return identity }, forget, err
+		return func(string) quantize.Calibrated { return identity }, forget, err
 	}
 	ranges, forget, err := takeCalibration(req, nil, 0, q.ranges)
 	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.OpenSpooled(*spec) })
 	req.Examples = sourceOf(open, req.Model, q.examples)
-	return func(hash string) string {
-		return strings.TrimSpace(ranges + " " + calibrationIdentity(hash, spec.Inputs, q.examples))
+	return func(hash string) quantize.Calibrated {
+		return quantize.Calibrated{Data: hash, Ranges: ranges.Ranges, Use: calibrationUse(spec.Inputs, q.examples)}
 	}, forget, err
 }
 
 // lineageOf begins to hash the model, which can take longer than to quantize it, and gives the lineage when it is needed.
-func lineageOf(req *quantize.Request, worker *verifier, identify func(hash string) string) func(ctx context.Context) (map[string]string, error) {
+func lineageOf(req *quantize.Request, worker *verifier, identify func(hash string) quantize.Calibrated) func(ctx context.Context) (map[string]string, error) {
 	type hashed struct {
 		sha string
 		err error

@@ -132,6 +132,8 @@ func TestQuantizeRefuses(t *testing.T) {
 		"an operator that is not there":             {model: changedModel(t, func(m *onnxpb.ModelProto) { m.Graph.Node[0].OpType = "Frobnicate" }), want: "Frobnicate"},
 		"a model without products":                  {model: encoded(t, relu()), want: "nothing can be quantized"},
 		"a wrong name":                              {files: taking(examplesFile(t, "z", []int64{2, 3}, 1, 2, 3, 4, 5, 6)), want: "c.npz has no array of that name; it has z, and the model takes x"},
+		"a wrong name of what fits":                 {files: taking(examplesFile(t, "z", []int64{2, 2}, 1, 2, 3, 4)), want: "input x: c.npz has no array of that name; it has z, and the model takes x; save each array under the name of its input"},
+		"a wrong name for a scheme without ranges":  {files: taking(examplesFile(t, "z", []int64{2, 2}, 1, 2, 3, 4)), args: append([]string{"--scheme", "int8-dynamic"}, static...), want: "input x: c.npz has no array of that name; it has z"},
 		"a wrong shape":                             {files: taking(examplesFile(t, "x", []int64{2, 3}, 1, 2, 3, 4, 5, 6)), want: "x"},
 		"a wrong type":                              {files: taking(arrayFile(t, "x", &tensor.Tensor{DType: tensor.String, Shape: []int64{1, 2}, Strings: []string{"a", "b"}})), want: "x"},
 		"no examples":                               {files: taking(examplesFile(t, "x", []int64{0, 2})), want: "no examples"},

@@ -53,30 +53,30 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	return child.Built{Path: path, Lineage: lineage, Cached: cached, Warnings: warnings}, nil
 }
 
-// takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. Without
-// either, that is "". forget, which is never nil, ends the use of the examples.
-func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity string, forget func() error, err error) {
+// takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. forget, which is never nil, ends the use of the examples.
+func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity quantize.Calibrated, forget func() error, err error) {
 	forget = func() error { return nil }
 	if rangesFile != "" {
 		src, err := os.ReadFile(rangesFile)
 		if err != nil {
-			return "", forget, fmt.Errorf("read the ranges: %w", err)
+			return identity, forget, fmt.Errorf("read the ranges: %w", err)
 		}
 		if q.Ranges, err = quantize.ReadRanges(src); err != nil {
-			return "", forget, fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
+			return identity, forget, fmt.Errorf("read the ranges: %s: %w; want {\"tensor\": [min, max]}", rangesFile, err)
 		}
 		sum := sha256.Sum256(src)
-		identity = "ranges " + hex.EncodeToString(sum[:])
+		identity.Ranges = hex.EncodeToString(sum[:])
 	}
 	if d == nil {
 		return identity, forget, nil
 	}
 	set, err := dataset.OpenSpooled(*d)
 	if err != nil {
-		return "", forget, err
+		return identity, forget, err
 	}
 	q.Examples, q.Count = calibrationSource(set, q.Model, examples), takenOf(set, examples)
-	return strings.TrimSpace(identity + " " + calibrationIdentity(set.SHA256, d.Inputs, examples)), set.Close, nil
+	identity.Data, identity.Use = set.SHA256, calibrationUse(d.Inputs, examples)
+	return identity, set.Close, nil
 }
 
 // sourceOf is calibrationSource of a data set that is asked for when the first example is.
@@ -102,15 +102,16 @@ func takenOf(d *dataset.Dataset, limit int) int {
 	return d.Len()
 }
 
-// calibrationIdentity tells calibration runs apart: the data, which array feeds which input, and how many examples are taken (0 for all).
-func calibrationIdentity(sha string, inputs map[string]string, examples int) string {
+// calibrationUse tells uses of the same data apart: which array feeds which input, and how many examples are taken (0 for all).
+func calibrationUse(inputs map[string]string, examples int) string {
+	var uses []string
 	for _, input := range slices.Sorted(maps.Keys(inputs)) {
-		sha += fmt.Sprintf(" %q=%q", input, inputs[input])
+		uses = append(uses, fmt.Sprintf("%q=%q", input, inputs[input]))
 	}
 	if examples > 0 {
-		sha += fmt.Sprintf(" first %d", examples)
+		uses = append(uses, fmt.Sprintf("first %d", examples))
 	}
-	return sha
+	return strings.Join(uses, " ")
 }
 
 // calibrationSource gives the examples of a data set one at a time, at most limit of them (0 for all).
@@ -120,8 +121,11 @@ func calibrationSource(d *dataset.Dataset, model string, limit int) quantize.Sou
 		key := fmt.Sprint(inputs)
 		r := readers[key]
 		if r == nil {
-			var err error
-			if r, err = d.Reader(inputs, 1, inputHints(model)); err != nil {
+			named, err := d.Named(inputs) // what is calibrated on the wrong array looks well and is not
+			if err == nil {
+				r, err = named.Reader(inputs, 1, inputHints(model))
+			}
+			if err != nil {
 				return nil, false, err
 			}
 			readers[key] = r
