@@ -3,7 +3,6 @@ package onnx
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -151,44 +150,6 @@ func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.Writer.Write(p)
 	c.n += int64(n)
 	return n, err
-}
-
-// typedData packs the typed fields into raw form. Narrow types stand in int32_data, one element an entry; sub-byte ones are packed there
-// already, one byte an entry.
-func typedData(t *onnxpb.TensorProto) ([]byte, error) {
-	if t.Segment != nil {
-		return nil, errors.New("segments are not supported")
-	}
-	var out []byte
-	le := binary.LittleEndian
-	for _, v := range t.FloatData {
-		out = le.AppendUint32(out, math.Float32bits(v))
-	}
-	for _, v := range t.DoubleData {
-		out = le.AppendUint64(out, math.Float64bits(v))
-	}
-	for _, v := range t.Int64Data {
-		out = le.AppendUint64(out, uint64(v))
-	}
-	for _, v := range t.Uint64Data {
-		if tensor.DType(t.DataType) == tensor.Uint32 {
-			out = le.AppendUint32(out, uint32(v))
-			continue
-		}
-		out = le.AppendUint64(out, v)
-	}
-	width := max(1, tensor.DType(t.DataType).Bits()/8)
-	for _, v := range t.Int32Data {
-		switch width {
-		case 1:
-			out = append(out, byte(v))
-		case 2:
-			out = le.AppendUint16(out, uint16(v))
-		default:
-			out = le.AppendUint32(out, uint32(v))
-		}
-	}
-	return out, nil
 }
 
 // Float32s reads a float32 tensor's values, leaving none of the file resident.

@@ -38,7 +38,9 @@ func varied() *onnxpb.ModelProto {
 
 // addSeeds gives the fuzzer whole models to change.
 func addSeeds(f *testing.F) {
-	for _, m := range []*onnxpb.ModelProto{small(), varied(), quantized()} {
+	typed := small()
+	typed.Graph.Initializer = append(typed.Graph.Initializer, typedTensors()["float32"], typedTensors()["int8"])
+	for _, m := range []*onnxpb.ModelProto{small(), varied(), quantized(), typed} {
 		b, err := proto.Marshal(m)
 		if err != nil {
 			f.Fatal(err)

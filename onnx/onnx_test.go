@@ -114,6 +114,12 @@ func TestRoundTripOfPublishedModels(t *testing.T) {
 			if err := proto.Unmarshal(again, &saved); err != nil {
 				t.Fatal(err)
 			}
+			inMemory := New(&whole)
+			inMemory.EachTensor(func(w *onnxpb.TensorProto) {
+				if raw, err := typedData(w); err == nil && len(raw) > inlineLimit {
+					inMemory.SetRaw(w, raw)
+				}
+			})
 			if !proto.Equal(&whole, &saved) {
 				t.Error("saved model differs")
 			}

@@ -19,7 +19,8 @@ import (
 	"assay/onnx/onnxpb"
 )
 
-// Model is a model file's skeleton. Proto may be edited; weights of tensors that stay in the file are read by Tensor.
+// Model is a model file's skeleton. Proto may be edited; weights of tensors that stay in the file are read by Tensor. They have no data in Proto,
+// whatever field of the file it stands in, and are saved in raw form.
 type Model struct {
 	Proto *onnxpb.ModelProto
 	path  string
@@ -107,14 +108,18 @@ func (m *Model) parse() error {
 }
 
 // place hands each tensor that was left in the file its extent, and checks external data.
-func (m *Model) place(places []extent) error {
+func (m *Model) place(places []place) error {
 	var problems []error
+	placed := 0
 	m.EachTensor(func(t *onnxpb.TensorProto) {
+		if hasMark(t) {
+			placed++
+		}
 		if err := m.placeTensor(t, places); err != nil && len(problems) < maxProblems {
 			problems = append(problems, fmt.Errorf("tensor %s: %w", t.Name, err))
 		}
 	})
-	if len(problems) == 0 && len(m.refs) != len(places) {
+	if len(problems) == 0 && placed != len(places) {
 		return errors.New("it has data that belongs to no tensor")
 	}
 	return errors.Join(problems...)
@@ -123,8 +128,12 @@ func (m *Model) place(places []extent) error {
 // maxProblems bounds how many mistakes of a file are listed.
 const maxProblems = 8
 
-func (m *Model) placeTensor(t *onnxpb.TensorProto, places []extent) error {
-	if !slices.ContainsFunc(t.ExternalData, func(e *onnxpb.StringStringEntryProto) bool { return e.Key == placeKey }) {
+func hasMark(t *onnxpb.TensorProto) bool {
+	return slices.ContainsFunc(t.ExternalData, func(e *onnxpb.StringStringEntryProto) bool { return e.Key == placeKey })
+}
+
+func (m *Model) placeTensor(t *onnxpb.TensorProto, places []place) error {
+	if !hasMark(t) {
 		if t.DataLocation != onnxpb.TensorProto_EXTERNAL {
 			return nil
 		}
@@ -138,9 +147,8 @@ func (m *Model) placeTensor(t *onnxpb.TensorProto, places []extent) error {
 	if err != nil || i < 0 || i >= len(places) {
 		return fmt.Errorf("its data is at no place %q", t.ExternalData[0].Value)
 	}
-	m.refs[t] = places[i]
 	t.DataLocation, t.ExternalData = onnxpb.TensorProto_DEFAULT, nil
-	return nil
+	return m.leaveInFile(t, places[i])
 }
 
 // Path is the file that the model was opened from.

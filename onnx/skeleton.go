@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// inlineLimit is how many bytes of raw data a tensor may carry in the skeleton; larger ones stay in the file.
+// inlineLimit is how many bytes of data a tensor may carry in the skeleton; larger ones stay in the file.
 const inlineLimit = 1 << 10
 
 // maxDepth bounds how deep messages nest; graphs within graphs go two or three levels.
@@ -21,9 +21,20 @@ const placeKey = "assay.place"
 
 // The fields of a tensor that matter here.
 const (
+	tensorFloatData    = 4
+	tensorInt32Data    = 5
+	tensorInt64Data    = 7
 	tensorRawData      = 9
+	tensorDoubleData   = 10
+	tensorUint64Data   = 11
 	tensorExternalData = 13
 )
+
+// place is a tensor's data that was left in the file, and the field that it is the content of.
+type place struct {
+	extent
+	field protowire.Number
+}
 
 // placeMark is a tensor's field external_data = {key: placeKey, value: number}.
 func placeMark(number int) []byte {
@@ -32,10 +43,10 @@ func placeMark(number int) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(nil, tensorExternalData, protowire.BytesType), entry)
 }
 
-// skeleton returns the model's wire form with large raw data replaced by marks, and the extents of that data by the marks' numbers. It
-// never reads the data itself. Because a mark travels with its tensor, the order of fields in the file does not matter. A file whose
+// skeleton returns the model's wire form with large data replaced by marks, and the places of that data by the marks' numbers. It never
+// reads the data itself. Because a mark travels with its tensor, the order of fields in the file does not matter. A file whose
 // fields would take far more memory than the file itself (a message of two bytes can take hundreds) is refused.
-func skeleton(file []byte) ([]byte, []extent, error) {
+func skeleton(file []byte) ([]byte, []place, error) {
 	s := slimmer{file: file, budget: memoryBase + memoryFactor*int64(len(file))}
 	err := s.slim(0, len(file), schema(), 0)
 	return s.out, s.places, err
@@ -47,18 +58,22 @@ const (
 	memoryBase   = 16 << 20
 )
 
-// slimmer copies a file without its large raw data.
+// slimmer copies a file without its large data.
 type slimmer struct {
 	file   []byte
 	out    []byte
-	places []extent // what was left in the file
-	budget int64    // bytes of memory that the rest may take
+	places []place // what was left in the file
+	single bool    // the tensor at hand has all of its data in one field
+	budget int64   // bytes of memory that the rest may take
 }
 
 // slim copies one message, which stands from one place in the file to another.
 func (s *slimmer) slim(from, to int, k *kind, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("messages nest deeper than %d", maxDepth)
+	}
+	if k.tensor {
+		s.single = dataFields(s.file[from:to]) == 1
 	}
 	for at := from; at < to; {
 		number, wire, n := protowire.ConsumeTag(s.file[at:to])
@@ -105,13 +120,28 @@ func (s *slimmer) field(at, start, end int, number protowire.Number, wire protow
 			return errors.New("a tensor's external data has the key " + placeKey + ", which is reserved")
 		}
 		return nil
-	case k.tensor && number == tensorRawData && len(content) > inlineLimit:
+	case k.tensor && len(content) > inlineLimit && (number == tensorRawData || s.single && isTypedData(number)):
 		s.out = append(s.out, placeMark(len(s.places))...)
-		s.places = append(s.places, extent{int64(start), int64(len(content))})
+		s.places = append(s.places, place{extent{int64(start), int64(len(content))}, number})
 		return nil
 	}
 	s.out = append(s.out, s.file[at:end]...)
 	return s.spend(int64(len(content))*max(2, k.perByte[number]) + k.perItem[number])
+}
+
+// dataFields counts a tensor's fields that hold data; a list of numbers may be in parts, and one that is not packed is in as many as it has numbers.
+func dataFields(tensor []byte) (n int) {
+	for len(tensor) > 0 {
+		number, _, size := protowire.ConsumeField(tensor)
+		if size < 0 {
+			return 0 // which the walk says better
+		}
+		if number == tensorRawData || isTypedData(number) {
+			n++
+		}
+		tensor = tensor[size:]
+	}
+	return n
 }
 
 // prefix puts the length of what was written since a place in front of it.
