@@ -81,9 +81,11 @@ func (g *generator) gather(p *Progress, scanned int64) int64 {
 		}
 		p.OK++
 		p.Buckets[bucketOf(done-rec.due)]++
+		g.seen.latency.Add(done - rec.due)
 		p.SumSeconds += float64(done-rec.due) / 1e9
 		if g.cfg.Schedule != nil {
 			p.Late[bucketOf(rec.issued-rec.due)]++
+			g.seen.late.Add(rec.issued - rec.due)
 		}
 	}
 	if g.cfg.Schedule == nil {
@@ -101,6 +103,7 @@ func (g *generator) tick(p Progress) {
 	g.edgeMu.Lock()
 	p.Phase = g.phase
 	g.edgeMu.Unlock()
+	p.P50, p.P99, p.LateP99 = g.seen.latency.Quantile(0.5)/1e9, g.seen.latency.Quantile(0.99)/1e9, g.seen.late.Quantile(0.99)/1e9
 	g.cfg.Tick(p)
 }
 

@@ -1,7 +1,5 @@
 package loadgen
 
-import "math"
-
 // HistogramBuckets is how many buckets live latency histograms have.
 const HistogramBuckets = 32
 
@@ -35,30 +33,4 @@ func bucketOf(ns int64) int {
 		}
 	}
 	return lo
-}
-
-// BucketQuantile estimates a quantile of a histogram as Progress has it, in seconds, by interpolating within a bucket on a logarithmic scale: it
-// is off by at most a bucket's width, a factor of 1.6. False where the histogram is empty. What lies beyond the last bound is that bound.
-func BucketQuantile(buckets []uint64, p float64) (seconds float64, ok bool) {
-	total := uint64(0)
-	for _, n := range buckets {
-		total += n
-	}
-	if total == 0 {
-		return 0, false
-	}
-	rank := p * float64(total)
-	for i, n := range buckets {
-		if n == 0 || float64(n) < rank {
-			rank -= float64(n)
-			continue
-		}
-		if i >= HistogramBuckets {
-			break
-		}
-		high := float64(bucketBounds[i]) / 1e9
-		low := high / 1.6
-		return low * math.Pow(high/low, rank/float64(n)), true
-	}
-	return float64(bucketBounds[HistogramBuckets-1]) / 1e9, true
 }

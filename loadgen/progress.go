@@ -2,6 +2,9 @@ package loadgen
 
 import "slices"
 
+// seen is how long requests took that were gathered, and how late they were issued, finer than the histograms that leave the process.
+type seen struct{ latency, late Spread }
+
 // place says where in measure a load is: how long it has lasted at now, and how many of its requests are due and not answered. scanned is how many
 // were gathered; one that is slow holds back those behind it, which then count as outstanding too.
 func (g *generator) place(p *Progress, now, scanned int64) {

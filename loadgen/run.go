@@ -52,12 +52,14 @@ type Config struct {
 	Abort func()
 }
 
-// Progress is what a running load has done, cumulative over measure.
+// Progress is what a running load has done with the requests that were due in measure, cumulative.
 type Progress struct {
 	Phase      string
 	OK, Failed uint64
 	Buckets    [HistogramBuckets + 1]uint64 // by latency; the last one is the overflow
 	SumSeconds float64
+	// Quantiles of latency, and of how late requests of open loads were issued, in seconds, to within 0.4 %; 0 where there are none.
+	P50, P99, LateP99 float64
 
 	NS          int64                        // since measure began; 0 before
 	Late        [HistogramBuckets + 1]uint64 // of open loads: by issued - due
@@ -118,6 +120,7 @@ type generator struct {
 	abortAt  int64 // when calls were asked to end; control's
 	givenUp  bool  // by the outlook; control's
 	gaps     gaps  // the control loop's
+	seen     seen  // likewise
 	backlog  backlog
 	free     []int64 // each worker writes its own
 }

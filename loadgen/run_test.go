@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -269,6 +270,33 @@ func TestEdgesComeInOrderAndOnce(t *testing.T) {
 		}
 		if at[1]-at[0] != 1e9 || at[2]-at[1] != 2e9 {
 			t.Errorf("edges at %v", at)
+		}
+	})
+}
+
+// TestLiveQuantilesHaveTwoDigits: of a stall of half a second in a load of 200/s the p99 is 0.42 s, and half of the requests take their 1 ms.
+func TestLiveQuantilesHaveTwoDigits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last Progress
+		cfg := Config{Schedule: must(Constant(200, 10*time.Second)), Duration: 10 * time.Second, Tick: func(p Progress) { last = p }}
+		_, rows := runVirtual(t, t.Context(), cfg, func(n int64) (time.Duration, error) {
+			if n == 1000 {
+				return 500 * time.Millisecond, nil
+			}
+			return time.Millisecond, nil
+		})
+		latencies := make([]float64, len(rows))
+		for i, r := range rows {
+			latencies[i] = float64(r.DoneNS-r.DueNS) / 1e9
+		}
+		slices.Sort(latencies)
+		for name, c := range map[string]struct{ got, want float64 }{"p50": {last.P50, latencies[999]}, "p99": {last.P99, latencies[1979]}} {
+			if math.Abs(c.got/c.want-1) > 0.005 {
+				t.Errorf("%s %v, want %v", name, c.got, c.want)
+			}
+		}
+		if last.LateP99 != 0 {
+			t.Errorf("late by %v on a clock that wakes in time", last.LateP99)
 		}
 	})
 }

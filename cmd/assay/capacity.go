@@ -151,7 +151,7 @@ func (a *app) answer(dir string, c *results.Capacity, o engineOptions) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(c)
 	}
-	return report.Text(a.stdout, rep, report.Options{Color: color(a.stdout), Width: terminalWidth(a.stdout), Dir: dir})
+	return report.Text(a.stdout, rep, textOptions(a.stdout, dir))
 }
 
 // capacitySpec is the run that a search makes of the flags: one arm, whose load stands for those of the probes.

@@ -112,7 +112,7 @@ func (a *app) conclude(dir string, run *results.Run, runErr error, o engineOptio
 	if o.json {
 		err = report.JSON(a.stdout, rep)
 	} else {
-		err = report.Text(a.stdout, rep, report.Options{Color: color(a.stdout), Width: terminalWidth(a.stdout), Dir: dir})
+		err = report.Text(a.stdout, rep, textOptions(a.stdout, dir))
 	}
 	switch {
 	case errors.Is(runErr, runner.ErrInterrupted):

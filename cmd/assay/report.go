@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -89,7 +90,21 @@ func writeReport(w io.Writer, rep *results.Report, format, dir string) error {
 	case "csv":
 		return report.CSV(w, rep)
 	}
-	return report.Text(w, rep, report.Options{Color: color(w), Width: terminalWidth(w), Dir: dir})
+	return report.Text(w, rep, textOptions(w, dir))
+}
+
+// runFiles are what a run's directory may hold, in the order in which it is said; a folder ends in a slash.
+var runFiles = []string{"run.json", "capacity.jsonl", "report.json", "report.html", "trials/", "quality/"}
+
+// textOptions shape the text form on w of the run in dir.
+func textOptions(w io.Writer, dir string) report.Options {
+	o := report.Options{Color: color(w), Width: terminalWidth(w), Dir: dir}
+	for _, name := range runFiles {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			o.Files = append(o.Files, name)
+		}
+	}
+	return o
 }
 
 // write sends what a command prints to stdout, or to a file that is then whole or not there.

@@ -92,6 +92,7 @@ func significant(v float64, digits int) int {
 
 // fixed prints v with so many decimals, rounding before the point where they are negative, and never as "-0".
 func fixed(v float64, decimals int) string {
+	v = min(max(v, -math.MaxFloat64), math.MaxFloat64) // a scale may have taken it beyond
 	if decimals < 0 {
 		unit := math.Pow10(-decimals)
 		v, decimals = math.Round(v/unit)*unit, 0

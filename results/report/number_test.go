@@ -66,3 +66,10 @@ func TestRoundingKeepsTheInterval(t *testing.T) {
 		}
 	})
 }
+
+func TestAScaleTakesNoNumberBeyondTheLargest(t *testing.T) {
+	low, high := 1.0, math.MaxFloat64
+	if got := (estimate{0, &low, &high}).with(scaleFor("s", 0)); strings.Contains(got, "Inf") {
+		t.Errorf("%.60s", got)
+	}
+}

@@ -56,7 +56,7 @@ func TestTextGolden(t *testing.T) {
 		report  *results.Report
 		options Options
 	}{
-		"rich.txt":       {rich(), Options{Dir: "assay-runs/digits"}},
+		"rich.txt":       {rich(), Options{Dir: "assay-runs/digits", Files: []string{"run.json", "trials/"}}},
 		"rich-80.txt":    {rich(), Options{Width: 80}},
 		"rich-color.txt": {rich(), Options{Width: 120, Color: true}},
 		"single.txt":     {single(), Options{Width: 100}},

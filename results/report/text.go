@@ -15,8 +15,9 @@ import (
 // Options shape the text form.
 type Options struct {
 	Color bool
-	Width int    // columns of the terminal; 0 for no limit
-	Dir   string // of the run, to say where its files are; empty to leave that out
+	Width int      // columns of the terminal; 0 for no limit
+	Dir   string   // of the run, to say where its files are; empty to leave that out
+	Files []string // that are there, by name
 }
 
 // Text writes the report for a terminal: the verdict first, then the decision, a table for each load, comparisons, gates and notes.
@@ -30,7 +31,11 @@ func Text(w io.Writer, r *results.Report, o Options) error {
 	p.footnotes()
 	if o.Dir != "" {
 		p.line("")
-		p.line("Files: %s (run.json, report.json, report.html, trials/, quality/)", printable(o.Dir))
+		files := ""
+		if len(o.Files) > 0 {
+			files = " (" + printable(strings.Join(o.Files, ", ")) + ")"
+		}
+		p.line("Files: %s%s", printable(o.Dir), files)
 	}
 	if _, err := w.Write(p.out.Bytes()); err != nil {
 		return fmt.Errorf("write the report: %w", err)

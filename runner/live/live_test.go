@@ -223,7 +223,7 @@ func story(o *Observer, now *time.Time) {
 	o.TrialEvent(arm("int8"), child.Event{Type: child.EventPhase, Phase: "session"})
 	for i := range 11 {
 		tick(100 * time.Millisecond)
-		l := &loadgen.Progress{Phase: "measure", OK: uint64(i * 100), SumSeconds: 1, NS: int64(i) * 100e6, Outstanding: 4}
+		l := &loadgen.Progress{Phase: "measure", OK: uint64(i * 100), SumSeconds: 1, NS: int64(i) * 100e6, Outstanding: 4, P50: 870e-6, P99: 1.1e-3, LateP99: 41e-6}
 		l.Buckets[10], l.Late[3] = l.OK, l.OK
 		o.TrialEvent(arm("int8"), child.Event{Type: child.EventProgress, Progress: l})
 	}
@@ -240,7 +240,7 @@ func TestProgressInALog(t *testing.T) {
 	now := time.Unix(0, 0)
 	story(&Observer{Progress: NewProgress(&out, ProgressOptions{Now: func() time.Time { return now }})}, &now)
 	want := `quantizing int8
-trial 1/2, block 1/1, int8.cpu.b1.t1.x: 1000 requests in 5.0 s, p50 ~870us, p99 ~1.1ms, 2 lost, suspect, about 20s left
+trial 1/2, block 1/1, int8.cpu.b1.t1.x: 1000 requests in 5.0 s, p50 870us, p99 1.1ms, 2 lost, suspect, about 20s left
 trial 2/2, block 1/1, student.cpu.b1.t1.x: oom: the kernel killed it [2J for memory
 `
 	if got := out.String(); got != want {
@@ -259,7 +259,7 @@ func TestALongTrialIsAliveInALog(t *testing.T) {
 		now = now.Add(500 * time.Millisecond)
 		p.Load(&loadgen.Progress{Phase: "measure", OK: uint64(100 * i), NS: int64(i) * 500e6})
 	}
-	want := "block 1/1  trial 1/1  a  measure  5900 done  200/s  0 in flight\nblock 1/1  trial 1/1  a  measure  11900 done  200/s  0 in flight\n"
+	want := "block 1/1  trial 1/1  a  measure  5900 measured  200/s  0 in flight\nblock 1/1  trial 1/1  a  measure  11900 measured  200/s  0 in flight\n"
 	if out.String() != want {
 		t.Errorf("%q", out.String())
 	}
@@ -267,11 +267,11 @@ func TestALongTrialIsAliveInALog(t *testing.T) {
 
 func TestProgressOnATerminal(t *testing.T) {
 	for width, last := range map[int]string{
-		0:   "trial 1/2  int8.cpu.b1.t1.x  measure  1000/s  p99 ~1.1ms  about 40s left",
-		140: "block 1/1  trial 1/2  int8.cpu.b1.t1.x  measure  900 done  1000/s  4 in flight  p50 ~870us  p99 ~1.1ms  late p99 ~41us  about 40s left",
-		60:  "trial 1/2  measure  1000/s  p99 ~1.1ms  about 40s left",
-		30:  "1000/s  p99 ~1.1ms",
-		9:   "p99 ~1.…",
+		0:   "trial 1/2  int8.cpu.b1.t1.x  measure  1000/s  p99 1.1ms  about 40s left",
+		140: "block 1/1  trial 1/2  int8.cpu.b1.t1.x  measure  900 measured  1000/s  4 in flight  p50 870us  p99 1.1ms  late p99 41us  about 40s left",
+		60:  "trial 1/2  measure  1000/s  p99 1.1ms  about 40s left",
+		30:  "1000/s  p99 1.1ms",
+		9:   "p99 1.1…",
 	} {
 		var out bytes.Buffer
 		now := time.Unix(0, 0)
@@ -283,7 +283,7 @@ func TestProgressOnATerminal(t *testing.T) {
 			if n := len([]rune(line)); n > max(width, 80*(1-min(width, 1)))-1 && !strings.Contains(line, "oom") {
 				t.Errorf("%d columns of %d: %q", n, width, line)
 			}
-			if strings.Contains(line, "p99 ~") {
+			if strings.Contains(line, "p99 1") {
 				drawn = append(drawn, line)
 			}
 		}

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *loadState) parts() []part {
 	if l == nil || l.OK+l.Failed == 0 {
 		return nil
 	}
-	parts := []part{{fmt.Sprintf("%d done", l.OK+l.Failed), 1}}
+	parts := []part{{fmt.Sprintf("%d measured", l.OK+l.Failed), 1}} // warm-up's are not counted
 	if s.rate > 0 {
 		parts = append(parts, part{rateText(s.rate), 8})
 	}
@@ -63,29 +64,21 @@ func (s *loadState) parts() []part {
 		parts = append(parts, part{fmt.Sprintf("%d lost", l.Failed), 10})
 	}
 	parts = append(parts, part{fmt.Sprintf("%d in flight", l.Outstanding), 2})
-	if p50, ok := loadgen.BucketQuantile(l.Buckets[:], 0.5); ok {
-		parts = append(parts, part{"p50 ~" + rough(p50), 3})
+	if l.P99 > 0 {
+		parts = append(parts, part{"p50 " + rough(l.P50), 3}, part{"p99 " + rough(l.P99), 9})
 	}
-	if p99, ok := loadgen.BucketQuantile(l.Buckets[:], 0.99); ok {
-		parts = append(parts, part{"p99 ~" + rough(p99), 9})
-	}
-	if late, ok := loadgen.BucketQuantile(l.Late[:], 0.99); ok {
-		parts = append(parts, part{"late p99 ~" + rough(late), 2})
+	if slices.Max(l.Late[:]) > 0 {
+		parts = append(parts, part{"late p99 " + rough(l.LateP99), 2})
 	}
 	return parts
 }
 
 // latencies are the quantiles of a trial that has ended, for its line in a log.
 func (s *loadState) latencies() string {
-	if s.now == nil {
+	if s.now == nil || s.now.P99 == 0 {
 		return ""
 	}
-	p50, ok := loadgen.BucketQuantile(s.now.Buckets[:], 0.5)
-	p99, _ := loadgen.BucketQuantile(s.now.Buckets[:], 0.99)
-	if !ok {
-		return ""
-	}
-	return fmt.Sprintf(", p50 ~%s, p99 ~%s", rough(p50), rough(p99))
+	return fmt.Sprintf(", p50 %s, p99 %s", rough(s.now.P50), rough(s.now.P99))
 }
 
 func rateText(perSecond float64) string {
@@ -95,7 +88,7 @@ func rateText(perSecond float64) string {
 	return fmt.Sprintf("%.3g/s", perSecond)
 }
 
-// rough prints a duration with the two digits that a histogram can bear.
+// rough prints a duration with two digits.
 func rough(seconds float64) string {
 	d := time.Duration(seconds * 1e9)
 	for unit := time.Nanosecond; ; unit *= 10 {
