@@ -121,7 +121,7 @@ func (d *Dataset) checkCounts(names []string) error {
 			return fmt.Errorf("array %s of %s is a single value; give one element an example", name, d.file)
 		}
 		if t.Shape[0] != d.arrays[first].Shape[0] {
-			return fmt.Errorf("arrays of %s have different counts of examples: %s has %d and %s has %d", d.file, first, d.arrays[first].Shape[0], name, t.Shape[0])
+			return fmt.Errorf("arrays of %s have different counts of examples: %s has %d and %s has %d; axis 0 of each counts them", d.file, first, d.arrays[first].Shape[0], name, t.Shape[0])
 		}
 	}
 	d.count = int(d.arrays[first].Shape[0])
@@ -225,10 +225,13 @@ func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Read
 	if fixed := fixedBatch(inputs); fixed > 0 {
 		step = fixed
 	}
-	if d.holdsWholeFeeds(inputs) {
+	batch, whole := d.wholeBatch(inputs)
+	if whole {
 		step = 1
+	} else {
+		batch = step
 	}
-	s, err := newShapes(inputs, results.Input{}, step)
+	s, err := newShapes(inputs, results.Input{}, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +247,7 @@ func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Read
 			case err != nil && generated:
 				r.takes[i], err = m.takeGenerated(v)
 			case err == nil && !generated:
-				r.takes[i], err = d.take(m, v, name)
+				r.takes[i], err = d.take(m, v, name, step)
 			default:
 				continue
 			}
@@ -276,7 +279,8 @@ func (d *Dataset) source() *source {
 	return &source{name: d.file, names: names, open: func(array string) (*tensor.Tensor, error) { return d.arrays[array], nil }}
 }
 
-func (d *Dataset) take(m *maker, v backend.ValueInfo, name string) (func(lo int) (tensor.Value, error), error) {
+// take finds out how feeds of step examples are taken from an array.
+func (d *Dataset) take(m *maker, v backend.ValueInfo, name string, step int) (func(lo int) (tensor.Value, error), error) {
 	t, from := d.arrays[name], "array "+name+" of "+d.file
 	convert, err := converter(v, t, from)
 	if err != nil {
@@ -285,9 +289,16 @@ func (d *Dataset) take(m *maker, v backend.ValueInfo, name string) (func(lo int)
 	if err := m.checkTensor(v, t, from); err != nil {
 		return nil, err
 	}
+	if axis := m.batchAxis(v); axis > 0 && len(t.Shape) == len(v.Dims) {
+		return nil, fmt.Errorf("%s is %s, and examples of input %s%s are along its axis %d: give each of them as one whole input along a new first axis, such as np.expand_dims(np.moveaxis(a, %d, 0), %d)",
+			from, shapeText(t.DType, t.Shape), v.Name, dimsText(v.Dims), axis, axis, axis+1)
+	}
 	p, err := m.plan(v, t, from)
 	if err != nil {
 		return nil, err
+	}
+	if p.kind == rows && int(m.batch) != step {
+		return nil, fmt.Errorf("%s holds one example a row, and another array whole inputs of %d: give those of input %s as whole inputs along a new first axis, too", from, m.batch, v.Name)
 	}
 	converted := func(part tensor.Value, err error) (tensor.Value, error) { // feed by feed: the array may be larger than memory
 		if err != nil {
@@ -305,13 +316,24 @@ func (d *Dataset) take(m *maker, v backend.ValueInfo, name string) (func(lo int)
 	return nil, fmt.Errorf("array %s of %s is one whole input %s, not one an example; stack them along a new first axis", name, d.file, v.Name)
 }
 
-// holdsWholeFeeds reports whether some input's array has one dimension more than the input.
-func (d *Dataset) holdsWholeFeeds(inputs []backend.ValueInfo) bool {
+// wholeBatch reports whether some input's array has one dimension more than the input, and so holds whole feeds, and how large the batch axis is in
+// them: 1 where they have none.
+func (d *Dataset) wholeBatch(inputs []backend.ValueInfo) (batch int, whole bool) {
+	s := &shapes{batch: 1}
+	s.axis, s.has = batchSymbol(inputs)
+	batch = 1
 	src := d.source()
-	return slices.ContainsFunc(inputs, func(v backend.ValueInfo) bool {
+	for _, v := range inputs {
 		name, err := arrayFor(v, inputs, d.inputs, src)
-		return err == nil && len(v.Dims) > 0 && len(d.arrays[name].Shape) == len(v.Dims)+1
-	})
+		if err != nil || len(v.Dims) == 0 || len(d.arrays[name].Shape) != len(v.Dims)+1 {
+			continue
+		}
+		whole = true
+		if axis := s.batchAxis(v); s.has && axis >= 0 && batch == 1 {
+			batch = max(1, int(d.arrays[name].Shape[axis+1]))
+		}
+	}
+	return batch, whole
 }
 
 // Feed returns the inputs of Step examples from lo on, in the order of the model's inputs. Past the last example it begins anew, so that

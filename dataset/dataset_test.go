@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,7 +110,7 @@ func TestOpenMistakes(t *testing.T) {
 		"no labels":        {map[string]*tensor.Tensor{"x": floats(t, 4, 2)}, nil, "data set d: data.npz has no array y for its labels; it has x"},
 		"label type":       {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": words}, nil, "array y of data.npz: labels of type string; want integers"},
 		"label shape":      {map[string]*tensor.Tensor{"x": floats(t, 4, 2), "y": numbers(t, tensor.Int64, 4, 3)}, nil, "array y of data.npz: labels of shape [4 3]; want one for each example"},
-		"other length":     {map[string]*tensor.Tensor{"x": floats(t, 5, 2), "y": y}, nil, "arrays of data.npz have different counts of examples: x has 5 and y has 4"},
+		"other length":     {map[string]*tensor.Tensor{"x": floats(t, 5, 2), "y": y}, nil, "arrays of data.npz have different counts of examples: x has 5 and y has 4; axis 0 of each counts them"},
 		"single value":     {map[string]*tensor.Tensor{"x": floats(t), "y": y}, nil, "array x of data.npz is a single value"},
 		"no examples":      {map[string]*tensor.Tensor{"x": floats(t, 0, 2), "y": numbers(t, tensor.Int64, 0)}, nil, "data.npz has no examples"},
 		"no arrays":        {map[string]*tensor.Tensor{}, func(d *results.Dataset) { d.Label = "" }, "data.npz has no arrays"},
@@ -145,6 +146,49 @@ func TestHash(t *testing.T) {
 		}
 		if got, err := Hash(path); err != nil || got != fmt.Sprintf("%x", sha256.Sum256([]byte(content))) {
 			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+}
+
+// Where time leads, examples are whole inputs along a new first axis; a model whose names do not tell takes them as well.
+func TestReaderOfSequences(t *testing.T) {
+	open := func(arrays map[string]*tensor.Tensor) *Dataset {
+		d, err := Open(results.Dataset{Name: "sequences", Path: writeNPZ(t, arrays)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	const examples, time, width = 5, 3, 2
+	whole := map[string]*tensor.Tensor{"x": floats(t, examples, time, 1, width), "state": floats(t, examples, 1, 1, 4)}
+	for _, inputs := range [][]string{
+		{"x float32 time,batch,2", "state float32 1,batch,4"}, {"x float32 3,batch,2", "state float32 1,batch,4"}, {"x float32 T,N,2", "state float32 1,N,4"},
+	} {
+		r, err := open(whole).Reader(infos(t, inputs...), 1, noHint)
+		if err != nil {
+			t.Errorf("%v: %v", inputs, err)
+			continue
+		}
+		feed, err := r.Feed(examples - 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x, state := feed[0].Tensor.Shape, feed[1].Tensor.Shape; !slices.Equal(x, []int64{time, 1, width}) || !slices.Equal(state, []int64{1, 1, 4}) || r.Step != 1 {
+			t.Errorf("%v: feeds of %v and %v, step %d", inputs, x, state, r.Step)
+		}
+	}
+	for _, c := range []struct {
+		arrays map[string]*tensor.Tensor
+		inputs []string
+		want   string
+	}{
+		{map[string]*tensor.Tensor{"x": floats(t, time, examples, width)}, []string{"x float32 time,batch,2"},
+			"array x of data.npz is float32[3,5,2], and examples of input x[time batch 2] are along its axis 1: give each of them as one whole input along a new first axis, such as np.expand_dims(np.moveaxis(a, 1, 0), 2)"},
+		{map[string]*tensor.Tensor{"x": floats(t, examples, time, 1, width), "y": floats(t, examples, width)}, []string{"x float32 T,N,2", "y float32 T,2"},
+			"array y of data.npz holds one example a row, and another array whole inputs of 3: give those of input y as whole inputs along a new first axis, too"},
+	} {
+		if _, err := open(c.arrays).Reader(infos(t, c.inputs...), 1, noHint); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: err = %v", c.inputs, err)
 		}
 	}
 }

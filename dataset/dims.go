@@ -64,19 +64,30 @@ func newShapes(inputs []backend.ValueInfo, in results.Input, batch int) (*shapes
 	return s, nil
 }
 
-// batchSymbol names the batch axis, and reports whether there is one: the symbolic dimension that leads the first input having one. Where
-// none leads an input, a dimension that is called batch is it wherever it stands.
+// batchSymbol names the batch axis, and reports whether there is one: the symbolic dimension that leads the first input having one, or the one of
+// that input that is called batch, as where time leads. Where none leads an input, a dimension that is called batch is it wherever it stands.
 func batchSymbol(inputs []backend.ValueInfo) (symbol string, has bool) {
 	for _, v := range inputs {
 		if len(v.Dims) > 0 && v.Dims[0].Size < 0 {
+			if symbol, has := calledBatch(v); has {
+				return symbol, true
+			}
 			return v.Dims[0].Symbol, true
 		}
 	}
 	for _, v := range inputs {
-		for _, d := range v.Dims {
-			if d.Size < 0 && symbolWords(d.Symbol).any("batch") {
-				return d.Symbol, true
-			}
+		if symbol, has := calledBatch(v); has {
+			return symbol, true
+		}
+	}
+	return "", false
+}
+
+// calledBatch is the first symbol of an input that is called batch.
+func calledBatch(v backend.ValueInfo) (symbol string, has bool) {
+	for _, d := range v.Dims {
+		if d.Size < 0 && symbolWords(d.Symbol).any("batch") {
+			return d.Symbol, true
 		}
 	}
 	return "", false
