@@ -219,6 +219,11 @@ func TestReadTrace(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.name, tr, err)
 		}
 	}
+	for text, want := range map[string][2]int{"0\n1\n": {0, 0}, "# from a log\ns,input\n1,2\n2,7\n3,7\n": {8, 4}, "{\"t\": 1, \"input\": 0}\n": {1, 1}} {
+		if tr, err := ReadTrace(strings.NewReader(text), 1); err != nil || tr.WantedInputs() != want[0] || tr.MaxLine != want[1] {
+			t.Errorf("%q: %+v, %v; want %d inputs by line %d", text, tr, err, want[0], want[1])
+		}
+	}
 	for text, words := range map[string]string{
 		"":                             "empty",
 		"seconds\n":                    "no arrivals",

@@ -18,6 +18,17 @@ import (
 type Trace struct {
 	Offsets []int64 // nanoseconds; the first is 0
 	Inputs  []int32 // one an offset, or nil
+	// MaxLine is the line, or of JSON the record, that is the first to name the largest of the inputs; 0 where none is named.
+	MaxLine int
+	largest int32
+}
+
+// WantedInputs is how many inputs there must be for those that the trace names; 0 where it names none.
+func (t *Trace) WantedInputs() int {
+	if len(t.Inputs) == 0 {
+		return 0
+	}
+	return int(t.largest) + 1
 }
 
 // timeUnits are the columns or keys that hold an instant, and their unit in nanoseconds. Instants may count from anywhere.
@@ -100,10 +111,13 @@ func (t *Trace) add(text string, unit, scale float64) error {
 	return nil
 }
 
-func (t *Trace) addInput(text string) error {
+func (t *Trace) addInput(text string, line int) error {
 	v, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32)
 	if err != nil || v < 0 {
 		return fmt.Errorf("%q is no input's number", text)
+	}
+	if int32(v) > t.largest || t.MaxLine == 0 {
+		t.largest, t.MaxLine = int32(v), line
 	}
 	t.Inputs = append(t.Inputs, int32(v))
 	return nil
@@ -135,7 +149,7 @@ func (t *Trace) readCSV(r io.Reader, scale float64) error {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
 		if input >= 0 && input < len(row) {
-			if err := t.addInput(row[input]); err != nil {
+			if err := t.addInput(row[input], line); err != nil {
 				return fmt.Errorf("line %d: %w", line, err)
 			}
 		}
@@ -171,13 +185,13 @@ func (t *Trace) readJSON(r io.Reader, scale float64) error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
-		if err := t.addRow(row, scale); err != nil {
+		if err := t.addRow(row, scale, line); err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
 		}
 	}
 }
 
-func (t *Trace) addRow(row map[string]any, scale float64) error {
+func (t *Trace) addRow(row map[string]any, scale float64, line int) error {
 	keys := make([]string, 0, len(row))
 	for key := range row {
 		keys = append(keys, key)
@@ -193,7 +207,7 @@ func (t *Trace) addRow(row map[string]any, scale float64) error {
 			}
 		}
 		if strings.EqualFold(key, "input") {
-			if err := t.addInput(fmt.Sprint(row[key])); err != nil {
+			if err := t.addInput(fmt.Sprint(row[key]), line); err != nil {
 				return err
 			}
 		}

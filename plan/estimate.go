@@ -52,7 +52,7 @@ func window(l results.Load) time.Duration {
 	switch {
 	case l.Requests > 0 && l.Rate > 0:
 		return min(l.Duration, time.Duration(float64(l.Requests)/l.Rate*float64(time.Second)))
-	case l.Requests > 0 && l.Duration == untimed:
+	case l.Requests > 0 && l.Duration == Untimed:
 		return defaultDuration
 	case l.MinRequests > 0 && l.Rate > 0:
 		return max(l.Duration, time.Duration(float64(l.MinRequests)/l.Rate*float64(time.Second)))

@@ -28,9 +28,11 @@ const (
 	defaultWarmup      = 500 * time.Millisecond
 	defaultSampleEvery = 100 * time.Millisecond
 	defaultSamples     = 8                // of a multi-stream query, as in MLPerf
-	untimed            = 10 * time.Minute // the longest window of a load that is bounded by its requests
 	maxTrials          = 100_000
 )
+
+// Untimed is the longest window of a load whose length is not given: one that is bounded by its requests, or by its trace.
+const Untimed = 10 * time.Minute
 
 // Resolve fills defaults, finds the files and expands the sweep to arms and blocks. The error is an *Error listing every mistake: missing
 // files, gates on arms that do not exist, a budget that is too small.
@@ -301,7 +303,7 @@ func (r *resolver) load(path, name string, l Load) load {
 	}
 	switch {
 	case out.Duration == 0 && (out.Requests > 0 || isTrace(l.Arrivals)):
-		out.Duration = untimed
+		out.Duration = Untimed
 	case out.Duration == 0:
 		out.Duration = defaultDuration
 	}

@@ -208,7 +208,7 @@ func TestEstimate(t *testing.T) {
 	loads := []results.Load{
 		{Name: "timed", Duration: 3 * time.Second},
 		{Name: "counted", Duration: 3 * time.Second, Requests: 100, Rate: 50},
-		{Name: "open", Duration: untimed, Requests: 100},
+		{Name: "open", Duration: Untimed, Requests: 100},
 	}
 	for name, want := range map[string]time.Duration{"timed": 3 * time.Second, "counted": 2 * time.Second, "open": 2 * time.Second} {
 		spec := &results.Spec{Blocks: 4, Warmup: time.Second, Loads: loads, Arms: []results.Arm{{Load: name}, {Load: name}}}

@@ -103,6 +103,8 @@ type Load struct {
 	Profile     string        `json:"profile,omitempty"`    // how the rate changes within measure, as loadgen.ParseProfile reads it
 	Normalize   bool          `json:"normalize,omitempty"`  // the schedule holds exactly as many requests as its rate asks for
 	TimeScale   float64       `json:"time_scale,omitempty"` // of a trace: 2 is half as fast
+	Inputs      int           `json:"inputs,omitempty"`     // of a trace that names them: how many there must be
+	Asked       time.Duration `json:"asked_ns,omitempty"`   // of measure, where a trace ends before it
 	Samples     int           `json:"samples,omitempty"`    // a query's, multi-stream
 	Duration    time.Duration `json:"duration_ns"`
 	Requests    int           `json:"requests,omitempty"` // at most

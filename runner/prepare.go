@@ -149,8 +149,11 @@ func (r *run) probeAll(ctx context.Context) (results.Runtime, error) {
 	arms := map[key]results.Arm{}
 	for _, a := range r.spec.Arms {
 		k := key{a.Variant, a.Provider, fmt.Sprint(a.ProviderOptions)}
-		if _, seen := arms[k]; !seen {
+		known, seen := arms[k]
+		if !seen {
 			keys = append(keys, k)
+		}
+		if !seen || r.load(a.Load).Inputs > r.load(known.Load).Inputs { // whose trace asks for most
 			arms[k] = a
 		}
 		for _, batch := range []int{a.Batch, max(a.Batch, r.load(a.Load).BatchMax)} {

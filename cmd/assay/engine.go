@@ -188,13 +188,19 @@ func sendable(spec *results.Spec) error {
 	return errors.Join(problems...)
 }
 
-// fitTrace reads a trace, with which the window ends.
+// fitTrace reads a trace, with which the window ends; where another length was asked for, the load says so.
 func fitTrace(l *results.Load, file string) error {
 	trace, err := child.ReadTrace(file, l.TimeScale)
 	if err != nil {
 		return err
 	}
-	l.Duration = min(l.Duration, time.Duration(trace.Offsets[len(trace.Offsets)-1])+time.Millisecond)
+	l.Inputs = trace.WantedInputs()
+	if end := time.Duration(trace.Offsets[len(trace.Offsets)-1]) + time.Millisecond; end < l.Duration {
+		if l.Duration != plan.Untimed {
+			l.Asked = l.Duration
+		}
+		l.Duration = end
+	}
 	return nil
 }
 

@@ -106,11 +106,14 @@ func runProbe(ctx context.Context, c Config, tools Tools, report *reporter) (*Pr
 	defer s.Close()
 	p := &Probe{Runtime: c.runtimeOf(b), Inputs: s.Inputs()}
 	for _, batch := range c.Batches {
-		feeds, made, err := tools.Feeds(c.Model, s.Inputs(), c.Input, batch, c.Seed)
+		feeds, made, err := c.feeds(s, tools, batch)
 		if err != nil {
 			return nil, usageError{err}
 		}
 		p.Made = made
+		if err := c.enoughInputs(len(s.Inputs()), len(feeds)); err != nil && (batch == c.Batches[0] || c.Load.BatchMax == 0) { // larger ones are put together
+			return nil, err
+		}
 		report.send(Event{Type: EventPhase, Phase: "first"})
 		outputs, err := s.Run(ctx, feeds[0])
 		if err != nil {

@@ -55,8 +55,12 @@ func (t *trial) replay(cfg *loadgen.Config, file string) error {
 	if trace.Inputs != nil {
 		cfg.Which = make([]int32, len(cfg.Schedule), len(cfg.Schedule)+len(trace.Inputs))
 	}
+	if l := t.config.Load; l.Asked > 0 {
+		t.out.Notes = append(t.out.Notes, fmt.Sprintf("trace: it ends after %v, and measure with it, although %v were asked for", l.Duration-time.Millisecond, l.Asked))
+	}
 	for i, offset := range trace.Offsets {
 		if offset >= int64(cfg.Duration) {
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("trace: measure ends after %v, with %d of its %d arrivals", cfg.Duration, i, len(trace.Offsets)))
 			break
 		}
 		cfg.Schedule = append(cfg.Schedule, int64(cfg.Warmup)+offset)
@@ -76,6 +80,19 @@ func ArrivalsOf(l results.Load) (a loadgen.Arrivals, err error) {
 	a.Normalize = l.Normalize
 	a.Profile, err = loadgen.ParseProfile(l.Profile)
 	return a, err
+}
+
+// enoughInputs refuses a trace that names an input which there is not. Where a model takes none there is nothing to choose from.
+func (c *Config) enoughInputs(taken, inputs int) error {
+	if taken == 0 || inputs >= c.Load.Inputs {
+		return nil
+	}
+	file := strings.TrimPrefix(c.Load.Arrivals, "trace:")
+	trace, err := ReadTrace(file, c.Load.TimeScale)
+	if err != nil {
+		return usageError{err}
+	}
+	return usage("trace %s: line %d asks for input %d, and there are %d, from 0 to %d", file, trace.MaxLine, trace.WantedInputs()-1, inputs, inputs-1)
 }
 
 // ReadTrace reads a file of recorded arrivals; a scale of 0 is 1.

@@ -43,26 +43,34 @@ func (t *boundTarget) Do(worker int, input int32) error {
 // DoBatch runs requests together.
 func (t *boundTarget) DoBatch(worker int, inputs []int32) error { return t.batches[worker].run(inputs) }
 
-// feeds makes the inputs of requests of so many examples.
+// feeds makes the inputs of requests of so many examples, as many as are kept.
 func (t *trial) feeds(s backend.Session, batch int) ([][]tensor.Value, error) {
-	in := t.config.Input
-	if t.config.Load.Sampling == loadgen.IssueUnique {
-		in.Different = maxUnique
-	}
-	feeds, made, err := t.tools.Feeds(t.config.Model, s.Inputs(), in, batch, t.config.Seed)
+	feeds, made, err := t.config.feeds(s, t.tools, batch)
 	if err == nil {
 		t.out.Inputs = made
 	}
 	return feeds, err
 }
 
+func (c *Config) feeds(s backend.Session, tools Tools, batch int) (feeds [][]tensor.Value, made map[string]string, err error) {
+	in, count, bytes := c.Input, maxInputs, maxInputBytes
+	switch {
+	case c.Load.Sampling == loadgen.IssueUnique:
+		in.Different, count, bytes = maxUnique, maxUnique, maxUniqueByte
+	case c.Load.Inputs > 0:
+		in.Different, count, bytes = min(c.Load.Inputs, maxUnique), min(c.Load.Inputs, maxUnique), maxUniqueByte
+	}
+	feeds, made, err = tools.Feeds(c.Model, s.Inputs(), in, batch, c.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	feeds = feeds[:fitting(feeds, max(1, c.Load.Concurrency), count, bytes)]
+	return feeds, made, nil
+}
+
 // bind prepares what the load's requests need.
 func (t *trial) bind(s backend.Session, feeds [][]tensor.Value) (*boundTarget, error) {
-	count, bytes := maxInputs, maxInputBytes
-	if t.config.Load.Sampling == loadgen.IssueUnique {
-		count, bytes = maxUnique, maxUniqueByte
-	}
-	target, err := bindAll(s, feeds[:fitting(feeds, t.workers(), count, bytes)], t.workers(), t.config.Load.Queried())
+	target, err := bindAll(s, feeds, t.workers(), t.config.Load.Queried())
 	if err != nil || t.config.Load.BatchMax == 0 {
 		return target, err
 	}

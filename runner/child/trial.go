@@ -74,6 +74,9 @@ func (t *trial) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.config.enoughInputs(len(s.Inputs()), len(feeds)); err != nil {
+		return err
+	}
 	t.enter("first")
 	begun := t.clock.Now()
 	_, err = s.Run(ctx, feeds[0])
