@@ -127,7 +127,7 @@ func TestBenchMistakes(t *testing.T) {
 		{Bench{Duration: -time.Second, Warmup: &negative, Requests: -1, Blocks: -1}, "--duration: -1s is negative\n--requests: -1 is less than 1\n--blocks: -1 is less than 1\n--warmup: -1s is negative"},
 		{Bench{Blocks: 1000}, "--blocks: 1000 is more than 999"},
 		{Bench{SLOs: []string{"p99"}}, "--slo: \"p99\" is not QUANTILE=TIME, such as p99=20ms"},
-		{Bench{SLOs: []string{"p97=20ms", "p99=20"}}, "--slo p99: 20 has no unit; write 20s or 20ms\n--slo: unknown quantile `p97`; did you mean `p90`?"},
+		{Bench{SLOs: []string{"p97=20ms", "p99=20"}}, "--slo p99: 20 has no unit; write 20s or 20ms, or for error a share such as 0.1%\n--slo: unknown quantile `p97`; did you mean `p99`?"},
 		{Bench{Inputs: []string{"x"}}, "--input: \"x\" is not NAME=FILE.npy or NAME=VALUE"},
 		{Bench{Dims: []string{"n=-1", "n=2"}}, "--dim n: -1 is negative"},
 		{Bench{Shapes: []string{"x=1,b"}}, "--shape x: \"b\" is no whole number"},

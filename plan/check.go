@@ -3,9 +3,11 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -222,7 +224,7 @@ func (o Objective) slo(name string) (results.SLO, error) {
 	word := strings.TrimPrefix(name, "latency.")
 	switch {
 	case !slices.Contains(objectives, word):
-		return results.SLO{}, fmt.Errorf("unknown quantile `%s`%s", name, suggestion(word, objectives))
+		return results.SLO{}, fmt.Errorf("unknown quantile `%s`%s", name, suggestion(nearQuantile(word), objectives))
 	case word == results.ErrorShare && o.AtMost != 0:
 		return results.SLO{}, fmt.Errorf("error is a share of requests, not a time; write it like error=0.1%%")
 	case word != results.ErrorShare && o.Share != 0:
@@ -231,6 +233,23 @@ func (o Objective) slo(name string) (results.SLO, error) {
 		return results.SLO{Metric: word, Share: o.Share}, nil
 	}
 	return results.SLO{Metric: "latency." + word, AtMost: o.AtMost}, nil
+}
+
+// nearQuantile is the known quantile nearest to another, which its digits need not be: p98 is near p99. Other words stay as they are.
+func nearQuantile(word string) string {
+	percent := func(q string) (float64, bool) {
+		digits, ok := strings.CutPrefix(q, "p")
+		v, err := strconv.ParseFloat(digits, 64)
+		return v, ok && err == nil
+	}
+	wanted, ok := percent(word)
+	nearest, distance := word, math.Inf(1)
+	for _, q := range objectives {
+		if v, known := percent(q); ok && known && math.Abs(v-wanted) <= distance {
+			nearest, distance = q, math.Abs(v-wanted)
+		}
+	}
+	return nearest
 }
 
 func (e *Experiment) checkQuality() {

@@ -27,7 +27,7 @@ const (
 	defaultDuration    = 2 * time.Second
 	defaultWarmup      = 500 * time.Millisecond
 	defaultSampleEvery = 100 * time.Millisecond
-	defaultSamples     = 8                // of a multi-stream query, as in MLPerf
+	defaultSamples     = 8 // of a multi-stream query, as in MLPerf
 	maxTrials          = 100_000
 )
 

@@ -41,7 +41,7 @@ func (w *Wait) UnmarshalText(text []byte) error {
 
 // ParseDuration reads a time of 0 to 24 hours with its unit: 5s, 20ms, 1m30s. A number without a unit is refused.
 func ParseDuration(text string) (time.Duration, error) {
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
+	if finite(text) {
 		return 0, fmt.Errorf("%s has no unit; write %ss or %sms", text, text, text)
 	}
 	d, err := time.ParseDuration(text)
@@ -54,6 +54,12 @@ func ParseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is more than a day", text)
 	}
 	return d, nil
+}
+
+// finite reports whether a text is a number without a unit.
+func finite(text string) bool {
+	v, err := strconv.ParseFloat(text, 64)
+	return err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
 // Rate is how fast requests are sent: absolute, or a share of a closed-loop rate. The zero Rate is none.
@@ -72,7 +78,7 @@ func (r *Rate) UnmarshalText(text []byte) (err error) {
 // ParseRate reads 200/s, 30/min, 60% or 60%own.
 func ParseRate(text string) (Rate, error) {
 	const usage = "write it like 200/s, 60% or 60%own"
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
+	if finite(text) {
 		return Rate{}, fmt.Errorf("rate %s has no unit; write %s/s for requests a second, or %s%% of what the baseline can do", text, text, text)
 	}
 	for _, unit := range []struct {

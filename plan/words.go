@@ -146,7 +146,14 @@ type Objective struct {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (o *Objective) UnmarshalText(text []byte) error {
 	number, isShare := strings.CutSuffix(string(text), "%")
-	if !isShare {
+	switch v, err := strconv.ParseFloat(number, 64); {
+	case err == nil && v == 0 && isShare:
+		return errors.New("0% would need more requests than there are; write the share that may fail, such as 0.1%")
+	case err == nil && v <= 0, notAboveZero(string(text)):
+		return fmt.Errorf("%s must be greater than zero; write a time such as 20ms, or for error a share such as 0.1%%", text)
+	case !isShare && finite(number):
+		return fmt.Errorf("%s has no unit; write %ss or %sms, or for error a share such as 0.1%%", text, text, text)
+	case !isShare:
 		return (*Duration)(&o.AtMost).UnmarshalText(text)
 	}
 	v, err := parsePositive(number)
@@ -158,6 +165,11 @@ func (o *Objective) UnmarshalText(text []byte) error {
 	}
 	o.Share = v / 100
 	return nil
+}
+
+func notAboveZero(duration string) bool {
+	d, err := time.ParseDuration(duration)
+	return err == nil && d <= 0
 }
 
 // Limit is what a gate allows, as it was written; parseBound reads it, because what it means depends on the metric.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"assay/plan"
 )
@@ -63,7 +65,10 @@ func (f *benchFlags) read(cmd *cobra.Command, models []string) (plan.Bench, erro
 	if cmd.Flags().Changed("warmup") {
 		b.Warmup = &f.warmup
 	}
-	return b, positiveFlags(cmd, "duration", "requests", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout", "timeout", "budget")
+	if err := emptyFlags(cmd); err != nil {
+		return b, err
+	}
+	return b, positiveFlags(cmd, "duration", "requests", "samples", "looks", "blocks", "batch", "intra-op-threads", "concurrency", "sample-every", "trial-timeout", "timeout", "budget")
 }
 
 // add defines the flags: all of them, or those alone that a search leaves to the user.
@@ -107,6 +112,20 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.StringVar(&b.Label, "label", "", "the array of labels in --dataset")
 	fs.StringSliceVar(&b.Metrics, "metrics", nil, "quality metrics: accuracy, agreement, ece")
 	fs.BoolVar(&b.Fast, "fast", false, "one short block: a look, never a verdict")
+}
+
+// emptyFlags refuses flags that were given with nothing in them, as a script does whose variable is not set: that would silently mean the default.
+func emptyFlags(cmd *cobra.Command) error {
+	var wrong []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if v := f.Value.String(); v == "" || v == "[]" {
+			wrong = append(wrong, fmt.Sprintf("--%s is empty; give it a value, or leave it out", f.Name))
+		}
+	})
+	if len(wrong) > 0 {
+		return usageError(errors.New(strings.Join(wrong, "\n")))
+	}
+	return nil
 }
 
 // positiveFlags refuses zero and negative values of flags that were given: a zero there would silently mean the default.

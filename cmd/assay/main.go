@@ -59,16 +59,24 @@ in interleaved blocks of fresh processes, and says which variant to ship on this
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
 	root.AddCommand(commands(a)...)
-	for _, cmd := range root.Commands() {
-		requireKnownSubcommand(cmd)
-	}
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	requireKnownSubcommand(root)
 	return root
 }
 
-// requireKnownSubcommand makes a group of commands refuse a word that is none of them with exit code 2; cobra prints its help and succeeds.
+// requireKnownSubcommand makes a group of commands, and those within it, refuse a word that is none of them with exit code 2, where cobra prints its
+// help and succeeds, and every command what it does not take.
 func requireKnownSubcommand(cmd *cobra.Command) {
-	if cmd.Runnable() || !cmd.HasSubCommands() {
+	for _, sub := range cmd.Commands() {
+		requireKnownSubcommand(sub)
+	}
+	switch {
+	case cmd.Name() == "help":
+		cmd.Args = knownTopic
+		return
+	case cmd.Runnable() || !cmd.HasSubCommands():
+		cmd.Args = refused(cmd.Args)
 		return
 	}
 	cmd.Args = cobra.ArbitraryArgs
@@ -83,6 +91,36 @@ func requireKnownSubcommand(cmd *cobra.Command) {
 		}
 		return usageError(fmt.Errorf("unknown command %q for %q; %s", args[0], cmd.CommandPath(), hint))
 	}
+}
+
+// knownTopic is the argument check of help.
+func knownTopic(cmd *cobra.Command, args []string) error {
+	if found, rest, err := cmd.Root().Find(args); err != nil || found == nil || len(rest) > 0 {
+		return usageError(fmt.Errorf("no help for %q; see `%s --help`", strings.Join(args, " "), cmd.Root().Name()))
+	}
+	return nil
+}
+
+// refused makes a mistake in a command's arguments the user's.
+func refused(check cobra.PositionalArgs) cobra.PositionalArgs {
+	if check == nil {
+		return nil
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil || errors.As(err, new(*exitError)) {
+			return err
+		}
+		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
+	}
+}
+
+// noArgs is the argument check of commands that take none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError(fmt.Errorf("%s takes no arguments, got %q; see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath()))
+	}
+	return nil
 }
 
 // flagsFromEnvironment sets flags that the command line left alone from ASSAY_<FLAG>, dashes as underscores.

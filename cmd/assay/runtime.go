@@ -180,6 +180,3 @@ func pickLibrary(dir, variant, version string, providers []string) (install.Libr
 	}
 	return install.Library{}, fmt.Errorf("no such ONNX Runtime library is installed in %s; run `%s`", dir, command)
 }
-
-// noArgs refuses words that a command does not take, with the code of a usage mistake.
-func noArgs(cmd *cobra.Command, args []string) error { return usageError(cobra.NoArgs(cmd, args)) }

@@ -23,7 +23,7 @@ func newSamplerCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "sampler",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			in := bufio.NewReader(a.stdin)
 			line, err := in.ReadBytes('\n')

@@ -37,7 +37,7 @@ times as long.
 
 Exit codes: 0 where every check passes, 3 where one failed, 4 where one is suspect and none failed.`,
 		Example: "  assay selftest\n  assay selftest --json\n  assay selftest --markdown > selftest.md",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.json && o.markdown {
 				return usageError(errors.New("--json and --markdown each print a document of their own; choose one"))

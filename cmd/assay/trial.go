@@ -24,7 +24,7 @@ func newTrialCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "trial",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			events := os.NewFile(3, "events")
 			if _, err := events.Stat(); err != nil {

@@ -27,7 +27,7 @@ func newVerifyWorkerCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:    "verify-worker",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			answers := os.NewFile(3, "answers")
 			if info, err := answers.Stat(); err != nil || info.Mode()&os.ModeNamedPipe == 0 {

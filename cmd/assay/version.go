@@ -15,7 +15,7 @@ func newVersionCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version of this program",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		Example: "  assay version\n  assay version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
