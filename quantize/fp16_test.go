@@ -3,6 +3,7 @@
 package quantize
 
 import (
+	"encoding/binary"
 	"os"
 	"slices"
 	"strings"
@@ -213,6 +214,44 @@ func TestFloat16Refusals(t *testing.T) {
 			t.Errorf("%s: a file was left", name)
 		}
 	}
+}
+
+// A model that computes partly in float16: its own casts between the two become none, and what was float16 stays as it was.
+func TestFloat16OfMixedModels(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"inside and outside":    nil,
+		"kept outside":          func(o *Options) { o.KeepIO = true },
+		"a cast that is left":   func(o *Options) { o.Exclude = "Cast_c" },
+		"a cast back left":      func(o *Options) { o.Exclude = "Cast_back" },
+		"a product that is":     func(o *Options) { o.Exclude = "MatMul_m" },
+		"only products":         func(o *Options) { o.OpTypes = []string{"MatMul"} },
+		"not prepared":          func(o *Options) { o.Prepare = false },
+		"what is float16 named": func(o *Options) { o.Exclude = "MatMul_b" },
+	} {
+		n := newNetwork(17).input("x", 2, 8).weight("w", 8, 16).weight("v", 16, 8).node("MatMul x w > a").node("Relu a > r").node("MatMul r v > m").
+			node("Cast m > c", intAttribute("to", int64(tensor.Float16))).node("MatMul c h > b").node("Cast b > back", intAttribute("to", int64(tensor.Float32))).
+			node("Add back x > y").output("y", 2, 8)
+		n.model.Graph.Initializer = append(n.model.Graph.Initializer, halves("h", 8, 8))
+		var out string
+		faithful(t, n, 45, func(q *Request) {
+			float16Options(change)(q)
+			out = q.Out
+		})
+		loadsEverywhere(t, out)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// halves is a weight of float16.
+func halves(name string, dims ...int64) *onnxpb.TensorProto {
+	count, _ := tensor.Count(dims)
+	out := &onnxpb.TensorProto{Name: name, DataType: int32(tensor.Float16), Dims: dims}
+	for i := range count {
+		out.RawData = binary.LittleEndian.AppendUint16(out.RawData, halfBits(float32(i%5)-2))
+	}
+	return out
 }
 
 // The runtime crashes at its highest level on a transposed product whose rank it does not know, unless the model says it.

@@ -145,10 +145,20 @@ func (r *halver) convert(g *onnxpb.GraphProto, outer *halfScope, most, ends prec
 	}
 }
 
-// isSingle says whether a value of this graph is a tensor of float32.
+// isSingle says whether a value of this graph is a tensor of float32 in the original.
 func (s *halfScope) isSingle(name string) bool {
 	v, ok := s.typing[s.graph][name]
 	return ok && v.Kind == tensor.KindTensor && v.DType == tensor.Float32
+}
+
+// isOf says whether a value that this graph reads is a tensor of a type in the original.
+func (s *halfScope) isOf(name string, d tensor.DType) bool {
+	for x := s; x != nil; x = x.outer {
+		if v, ok := x.typing[x.graph][name]; ok {
+			return v.Kind == tensor.KindTensor && v.DType == d
+		}
+	}
+	return false
 }
 
 func setElement(v *onnxpb.ValueInfoProto, p precision) {
@@ -264,7 +274,7 @@ func (s *halfScope) node(n *onnxpb.NodeProto, p precision) {
 			want = single
 		case slices.Contains(indifferent, n.OpType) && onnx.Domain(n.Domain) == "":
 			want = s.made(name)
-			same = want == halved && n.OpType == "Cast"
+			same = n.OpType == "Cast" && (want == halved || s.isOf(name, tensor.Float16))
 		}
 		n.Input[i] = s.get(name, want)
 		if n.OpType == "Transpose" {
@@ -274,8 +284,12 @@ func (s *halfScope) node(n *onnxpb.NodeProto, p precision) {
 	for _, sub := range onnx.AttrGraphs(n) {
 		s.convert(sub, s, p, p)
 	}
-	if p == halved && len(n.Output) > 0 && s.isSingle(n.Output[0]) {
-		s.retype(n, same)
+	switch {
+	case same && (p == halved && s.isSingle(n.Output[0]) || s.isOf(n.Output[0], tensor.Float16)):
+		// At its lowest level the runtime does not load a cast of float16 to itself (onnxruntime 1.30.0).
+		n.OpType, n.Attribute = "Identity", nil
+	case p == halved && len(n.Output) > 0 && s.isSingle(n.Output[0]):
+		s.retype(n)
 	}
 	s.nodes = append(s.nodes, n)
 	for i, name := range n.Output {
@@ -301,8 +315,8 @@ var typeAttributes = map[string]struct {
 	"RandomUniformLike": {"dtype", false}, "Bernoulli": {"dtype", false}, "HannWindow": {"output_datatype", true}, "HammingWindow": {"output_datatype", true},
 	"BlackmanWindow": {"output_datatype", true}, "MelWeightMatrix": {"output_datatype", true}}
 
-// retype lets a node make float16 that says itself what it makes. same says that it is a cast of float16.
-func (s *halfScope) retype(n *onnxpb.NodeProto, same bool) {
+// retype lets a node make float16 that says itself what it makes.
+func (s *halfScope) retype(n *onnxpb.NodeProto) {
 	if onnx.Domain(n.Domain) != "" {
 		return
 	}
@@ -315,11 +329,6 @@ func (s *halfScope) retype(n *onnxpb.NodeProto, same bool) {
 		onnx.SetAttrTensor(n, "value", t)
 	case n.OpType == "ConstantOfShape":
 		s.halveTensor(onnx.AttrTensor(n, "value"))
-	}
-	if same {
-		// At its lowest level the runtime does not load a cast of float16 to itself (onnxruntime 1.30.0).
-		n.OpType, n.Attribute = "Identity", nil
-		return
 	}
 	if a := typeAttributes[n.OpType]; a.name != "" && (a.absent || onnx.Attr(n, a.name) != nil) {
 		onnx.SetAttrInt(n, a.name, int64(tensor.Float16))
