@@ -32,7 +32,8 @@ type Request struct {
 	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
 	Verify func(ctx context.Context, job VerifyJob) (*Verification, error)
 	// Near, where not nil, is called when all is known but the result: what Verify needs of the original may be done meanwhile.
-	Near func(ctx context.Context)
+	// It is told on how many examples outputs will be compared at most.
+	Near func(ctx context.Context, examples int)
 	// Look and Extremes, where not nil, do what the functions of those names do, in the process that Verify calls.
 	Look     func(ctx context.Context, path string, o backend.Options) (*Looked, error)
 	Extremes func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error)
@@ -41,7 +42,8 @@ type Request struct {
 	// Beside, where not nil, gives files that are written with Out, whose content may depend on all of the result: where one cannot be, none is.
 	Beside func(res *Result) []install.File
 
-	dir string // of the files of this run, "" where there is none yet
+	dir      string // of the files of this run, "" where there is none yet
+	compared int    // examples, at most
 }
 
 // Result says what became of a model.
@@ -138,6 +140,14 @@ func (q *Request) job(ctx context.Context, be backend.Backend, m *onnx.Model, di
 // Make quantizes a model. The result is checked, loaded, run on the examples beside the original and compared before it is left at Out; on
 // any error no file is left. Errors say what to do.
 func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
+	res, err := q.make(ctx, be)
+	if err != nil {
+		return nil, withoutPaths(err, q.Model)
+	}
+	return res, nil
+}
+
+func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error) {
 	src, err := onnx.Open(q.Model)
 	if err != nil {
 		return nil, err
@@ -178,15 +188,16 @@ func Make(ctx context.Context, be backend.Backend, q Request) (*Result, error) {
 		return nil, fmt.Errorf("model %s: nothing can be quantized: %s%s", q.Model, why, hidden(m))
 	}
 	if c, ok := j.(calibrated); ok {
-		if err := c.calibrate(ctx, be, &q, res); err != nil {
+		if err := c.calibrate(ctx, be, q, res); err != nil {
 			return nil, fmt.Errorf("model %s: %w", q.Model, err)
 		}
 	}
 	if q.Out == "" {
 		return res, nil
 	}
+	q.compared = comparedExamples(m, q.Examples != nil)
 	if q.Near != nil {
-		q.Near(ctx)
+		q.Near(ctx, q.compared)
 	}
 	return res, q.finish(ctx, be, m, j, res, dir)
 }
@@ -213,7 +224,10 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 	if err := checkFile(made); err != nil {
 		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
 	}
-	if err := q.verify(ctx, be, made, res); err != nil {
+	var input *InputError
+	if err := q.verify(ctx, be, made, res); errors.As(err, &input) {
+		return fmt.Errorf("model %s: %w", q.Model, err)
+	} else if err != nil {
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"time"
 
 	"assay/backend"
 )
@@ -16,11 +15,11 @@ type truth struct {
 	err             error
 }
 
-// run opens the original, runs it on examples, on a few at least and on more while that is quick, and unloads it.
+// run opens the original, runs it on the examples, and unloads it. Errors of it are InputErrors.
 func (u *truth) run(ctx context.Context, t *Trial) (err error) {
 	s, err := t.be.Open(ctx, t.original, backend.Options{Provider: backend.Provider{Name: "cpu"}, IntraOpThreads: runtime.GOMAXPROCS(0)})
 	if err != nil {
-		return fmt.Errorf("open the original: %w", err)
+		return &InputError{Err: fmt.Errorf("the original does not load: %w", err)}
 	}
 	defer trim()
 	defer s.Close()
@@ -28,12 +27,9 @@ func (u *truth) run(ctx context.Context, t *Trial) (err error) {
 		return err
 	}
 	u.inputs, u.outputs = s.Inputs(), s.Outputs()
-	begun := time.Now()
-	for i := 0; i < manyCompared && (i < t.Least || time.Since(begun) < t.Time/2); i++ {
-		if more, err := u.example(ctx, t, s, i); err != nil {
-			return fmt.Errorf("example %d: %w", i, err)
-		} else if !more {
-			return nil
+	for i := range t.most {
+		if more, err := u.example(ctx, t, s, i); err != nil || !more {
+			return err
 		}
 	}
 	return nil
@@ -42,12 +38,14 @@ func (u *truth) run(ctx context.Context, t *Trial) (err error) {
 // example runs one example, false where there are no more.
 func (u *truth) example(ctx context.Context, t *Trial, s backend.Session, i int) (bool, error) {
 	feeds, more, err := t.examples(u.inputs, i)
-	if err != nil || !more {
-		return false, err
+	if err != nil {
+		return false, &InputError{Err: fmt.Errorf("example %d: %w", i, err)}
+	} else if !more {
+		return false, nil
 	}
 	outputs, err := s.Run(ctx, feeds)
 	if err != nil {
-		return false, fmt.Errorf("run the original: %w", err)
+		return false, &InputError{Err: fmt.Errorf("the original does not run on example %d: %w", i, err), Ran: true}
 	}
 	return true, u.kept.add(outputs)
 }

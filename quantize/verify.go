@@ -1,13 +1,13 @@
 package quantize
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"assay/backend"
 )
@@ -28,14 +28,19 @@ type Verification struct {
 type VerifyJob struct {
 	Original string `json:"original"` // model file; "" where outputs are not compared
 	Made     string `json:"made"`     // the quantized model
+	Examples int    `json:"examples"` // on how many outputs are compared at most; 0: a few
 }
 
-const (
-	// fewCompared is on how many examples outputs are compared at least, where there are so many, and manyCompared at most.
-	fewCompared, manyCompared = 8, 1024
-	// compareTime is after how long no further example is begun.
-	compareTime = 500 * time.Millisecond
-)
+// InputError is what stops a verification and is no fault of the quantized model: the original does not load or run, or examples do not fit.
+type InputError struct {
+	Err error
+	Ran bool // the original, on an example
+}
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *InputError) Unwrap() error { return e.Err }
 
 // MostMadeUp is the size in bytes up to which a model is worth running on examples that are made up: the run takes memory for all of its weights.
 const MostMadeUp = 1 << 30
@@ -46,37 +51,34 @@ const MostMadeUp = 1 << 30
 func Verify(ctx context.Context, be backend.Backend, job VerifyJob, examples Source, stage func(string)) (*Verification, error) {
 	t := NewTrial(be, job.Original, examples)
 	defer t.Close()
-	return t.Run(ctx, job.Made, stage)
+	return t.Run(ctx, job, stage)
 }
 
 // Trial is a verification that can be begun before there is a quantized model: see Begin.
 type Trial struct {
-	// Least is on how many examples outputs are compared at least, and Time after how long no further one is begun.
-	Least int
-	Time  time.Duration
-
 	be       backend.Backend
-	examples Source
-	original string        // "" where outputs are not compared
+	examples Source        // nil where outputs are not compared
+	original string        // "" where there is none
+	most     int           // examples that are compared
 	drawing  sync.Mutex    // held while an example is drawn
 	begun    chan struct{} // closed when the original has run; nil before Begin
 	truth    truth
 }
 
-// NewTrial makes a trial against the original, which may be "" where outputs are not compared. Close it.
+// NewTrial makes a trial against the original. Without it, or without examples, outputs are not compared. Close it.
 func NewTrial(be backend.Backend, original string, examples Source) *Trial {
-	if examples == nil {
-		original = ""
+	if original == "" {
+		examples = nil
 	}
-	return &Trial{Least: fewCompared, Time: compareTime, be: be, examples: examples, original: original}
+	return &Trial{be: be, examples: examples, original: original}
 }
 
-// Begin begins to run the original on the examples, and returns.
-func (t *Trial) Begin(ctx context.Context) {
-	if t.begun != nil || t.original == "" {
+// Begin begins to run the original on the examples, on a number of them at most, 0 for a few, and returns.
+func (t *Trial) Begin(ctx context.Context, most int) {
+	if t.begun != nil || t.examples == nil {
 		return
 	}
-	t.begun = make(chan struct{})
+	t.most, t.begun = cmp.Or(most, fewCompared), make(chan struct{})
 	go func() {
 		defer close(t.begun)
 		t.truth.err = t.truth.run(ctx, t)
@@ -92,8 +94,8 @@ func (t *Trial) Close() error {
 	return t.truth.kept.close()
 }
 
-// Run is Verify of one quantized model.
-func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Verification, error) {
+// Run is Verify of one quantized model. It is an InputError where that is not at fault.
+func (t *Trial) Run(ctx context.Context, job VerifyJob, stage func(string)) (*Verification, error) {
 	if stage == nil {
 		stage = func(string) {}
 	}
@@ -102,27 +104,27 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if t.original != "" {
+	if t.examples != nil {
 		stage("run the original")
-		t.Begin(ctx)
+		t.Begin(ctx, job.Examples)
 		<-t.begun // its memory is given back before the quantized model takes some
+		if t.truth.err != nil {
+			return nil, t.truth.err
+		}
 	}
 	optimized := filepath.Join(dir, "optimized.onnx")
 	stage("load it at every optimisation level")
-	l, err := t.load(ctx, path, optimized, dir)
+	l, err := t.load(ctx, job.Made, optimized, dir)
 	defer l.close()
 	if err != nil {
-		return nil, err
+		return nil, t.blame(ctx, err, stage)
 	}
 	v := &Verification{}
 	if v.Fused, v.Leftover, err = count(optimized); err == nil && len(v.Fused) == 0 {
 		v.Fused, err = countHalves(ctx, t.be, optimized, dir)
 	}
-	if err != nil || t.original == "" {
+	if err != nil || t.examples == nil {
 		return v, err
-	}
-	if t.truth.err != nil {
-		return nil, t.truth.err
 	}
 	stage("run it beside the original")
 	compared := []backend.Session{l.session}
@@ -148,15 +150,27 @@ func (t *Trial) Run(ctx context.Context, path string, stage func(string)) (*Veri
 	return v, nil
 }
 
-// compare runs sessions of the quantized model on the examples that the original ran on, but begins no further one than the least after the time
-// for it. It says how near each session's outputs are.
+// blame is what is wrong where a quantized model does not load: the original may not load either, where it has not run.
+func (t *Trial) blame(ctx context.Context, err error, stage func(string)) error {
+	if t.examples != nil || t.original == "" || ctx.Err() != nil {
+		return err
+	}
+	stage("load the original")
+	s, wrong := t.be.Open(ctx, t.original, cpuOptions(nil))
+	if wrong != nil {
+		return &InputError{Err: fmt.Errorf("the original does not load either: %w", wrong)}
+	}
+	s.Close()
+	return err
+}
+
+// compare runs sessions of the quantized model on the examples that the original ran on. It says how near each session's outputs are.
 func (t *Trial) compare(ctx context.Context, made []backend.Session) ([]*comparison, error) {
 	sums := make([]*comparison, len(made))
 	for k := range made {
 		sums[k] = newComparison(t.truth.outputs)
 	}
-	begun := time.Now()
-	for i := 0; i < len(t.truth.kept.examples) && (i < t.Least || time.Since(begun) < t.Time); i++ {
+	for i := range t.truth.kept.examples {
 		if err := t.compareExample(ctx, i, made, sums); err != nil {
 			return nil, fmt.Errorf("example %d: %w", i, err)
 		}
@@ -191,7 +205,7 @@ func (t *Trial) compareExample(ctx context.Context, i int, made []backend.Sessio
 
 // verify tries the result where Request says, and puts what was seen into the result of the quantization.
 func (q *Request) verify(ctx context.Context, be backend.Backend, made string, res *Result) error {
-	job := VerifyJob{Original: q.Model, Made: made}
+	job := VerifyJob{Original: q.Model, Made: made, Examples: q.compared}
 	try := q.Verify
 	if try == nil {
 		try = func(ctx context.Context, job VerifyJob) (*Verification, error) {

@@ -52,13 +52,13 @@ func (l *loads) close() {
 func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, error) {
 	l := &loads{}
 	var running sync.Mutex
-	compares := t.original != "" && t.truth.err == nil
+	compares := t.examples != nil
 	if compares {
 		l.lower = make([]*comparison, len(Levels)-1)
 	}
 	large := sizeOf(path) > largeLoad
 	var work []func() error
-	if saturates && t.original != "" && hasBytes(path) {
+	if saturates && compares && hasBytes(path) {
 		work = append(work, func() error {
 			l.exact, l.exactErr = openExact(ctx, t.be, path, dir, comparedThreads())
 			return nil
@@ -66,7 +66,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 	}
 	for i := len(Levels) - 1; i >= 0; i-- {
 		work = append(work, func() error {
-			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && t.original == ""))
+			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && !compares))
 			if err != nil {
 				return fmt.Errorf("load it at optimisation level %s: %w", Levels[i], err)
 			}

@@ -51,6 +51,25 @@ func changedModel(t *testing.T, change func(m *onnxpb.ModelProto)) []byte {
 	return encoded(t, m)
 }
 
+// reshaped is the small model with its output in a shape that no batch of one or two has.
+func reshaped(t *testing.T, shape ...int64) []byte {
+	return changedModel(t, func(m *onnxpb.ModelProto) {
+		m.Graph.Node[0].Output[0] = "a"
+		m.Graph.Node = append(m.Graph.Node, node("Reshape", []string{"a", "shape"}, "y"))
+		m.Graph.Initializer = append(m.Graph.Initializer, &onnxpb.TensorProto{Name: "shape", Dims: []int64{2}, DataType: int32(tensor.Int64), Int64Data: shape})
+		m.Graph.Output[0] = value("y", tensor.Float32, 5, 7)
+	})
+}
+
+// mismatched is the small model with integers added to its output.
+func mismatched(t *testing.T) []byte {
+	return changedModel(t, func(m *onnxpb.ModelProto) {
+		m.Graph.Node[0].Output[0] = "a"
+		m.Graph.Node = append(m.Graph.Node, node("Add", []string{"a", "n"}, "y"))
+		m.Graph.Initializer = append(m.Graph.Initializer, &onnxpb.TensorProto{Name: "n", Dims: []int64{1}, DataType: int32(tensor.Int64), Int64Data: []int64{1}})
+	})
+}
+
 // examplesFile is an .npz of one array of float32 numbers.
 func examplesFile(t *testing.T, name string, shape []int64, values ...float32) []byte {
 	t.Helper()
@@ -156,13 +175,20 @@ func TestQuantizeRefuses(t *testing.T) {
 		"the model by another name as output":       {args: append([]string{"-o", "../" + "%DIR%" + "/m.onnx"}, static...), want: "choose another file"},
 		"a folder as output":                        {args: append([]string{"-o", "out"}, static...), want: "out"},
 
-		"a pipe as output":       {args: append([]string{"-o", "pipe"}, static...), want: "pipe"},
-		"a file as folder":       {args: append([]string{"-o", "m.onnx/q.onnx"}, static...), want: "m.onnx"},
-		"a report to nowhere":    {args: append([]string{"--report", "none/r.json"}, static...), want: "--report none/r.json: there is no folder none; make it, or choose another"},
-		"a report to /proc":      {args: append([]string{"--report", "/proc/self/r.json"}, static...), want: "--report /proc/self/r.json: its folder takes no file"},
-		"ranges below a file":    {args: append([]string{"--save-ranges", "m.onnx/r.json"}, static...), want: "--save-ranges m.onnx/r.json: its folder takes no file (not a directory); choose another"},
-		"ranges to a pipe":       {args: append([]string{"--save-ranges", "pipe"}, static...), want: "--save-ranges pipe: pipe is there and is no file; choose another name"},
-		"an override of nothing": {files: map[string][]byte{"o.yaml": []byte("z: {type: int8}"), "c.npz": calibration}, args: append([]string{"--overrides", "o.yaml"}, static...), want: `override names tensor "z"`},
+		"a pipe as output":    {args: append([]string{"-o", "pipe"}, static...), want: "pipe"},
+		"a file as folder":    {args: append([]string{"-o", "m.onnx/q.onnx"}, static...), want: "m.onnx"},
+		"a report to nowhere": {args: append([]string{"--report", "none/r.json"}, static...), want: "--report none/r.json: there is no folder none; make it, or choose another"},
+		"a report to /proc":   {args: append([]string{"--report", "/proc/self/r.json"}, static...), want: "--report /proc/self/r.json: its folder takes no file"},
+		"ranges below a file": {args: append([]string{"--save-ranges", "m.onnx/r.json"}, static...), want: "--save-ranges m.onnx/r.json: its folder takes no file (not a directory); choose another"},
+		"ranges to a pipe":    {args: append([]string{"--save-ranges", "pipe"}, static...), want: "--save-ranges pipe: pipe is there and is no file; choose another name"},
+		"an original that does not run": {model: reshaped(t, 5, 7), args: []string{"--scheme", "int8-dynamic"},
+			want: "model m.onnx: the original does not run on example 0: run the model: Non-zero status code"},
+		"an original whose examples do not run": {model: reshaped(t, 5, 7), args: append([]string{"--scheme", "int8-dynamic"}, static...),
+			want: "model m.onnx: the original does not run on example 0: run the model: Non-zero status code"},
+		"an original that does not load": {model: mismatched(t), args: []string{"--scheme", "int8-dynamic", "--prepare", "never"},
+			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"types that do not agree": {model: mismatched(t), want: "load m.onnx: Type Error"},
+		"an override of nothing":  {files: map[string][]byte{"o.yaml": []byte("z: {type: int8}"), "c.npz": calibration}, args: append([]string{"--overrides", "o.yaml"}, static...), want: `override names tensor "z"`},
 	} {
 		t.Run(name, func(t *testing.T) { c.check(t, good, calibration) })
 	}
@@ -197,6 +223,9 @@ func (c *refusal) check(t *testing.T, good, calibration []byte) {
 	}
 	if after := listing(t, dir); after != before {
 		t.Errorf("files %s, before %s", after, before)
+	}
+	if strings.Contains(said, temporary) {
+		t.Errorf("a temporary file is named: %s", said)
 	}
 	if left := listing(t, temporary); left != "" {
 		t.Errorf("temporary files left: %s", left)

@@ -32,8 +32,8 @@ type verifyJob struct {
 	Origin   bool                  `json:"origin,omitempty"` // say the version of the runtime, and the hash of the data set
 	Look     *lookJob              `json:"look,omitempty"`
 	Extremes *quantize.ExtremesJob `json:"extremes,omitempty"`
-	Begin    bool                  `json:"begin,omitempty"` // begin to run the original; it has no answer
-	Try      string                `json:"try,omitempty"`   // the quantized model
+	Begin    int                   `json:"begin,omitempty"` // begin to run the original on so many examples; it has no answer
+	Try      *quantize.VerifyJob   `json:"try,omitempty"`
 }
 
 // lookJob is a model to be looked at.
@@ -53,6 +53,7 @@ type verifyAnswer struct {
 	Extremes *quantize.Extremes     `json:"extremes,omitempty"`
 	Result   *quantize.Verification `json:"result,omitempty"`
 	Error    string                 `json:"error,omitempty"`
+	Input    bool                   `json:"input,omitempty"` // the error is a quantize.InputError
 }
 
 // lookedValues are what a model takes and gives, with the types that backend.ValueInfo does not write.
@@ -164,6 +165,8 @@ func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, o
 			return a, ctx.Err()
 		case err != nil:
 			return a, v.end(fmt.Errorf("the runtime ended its process when it was to %s (%s)", v.stage, howEnded(v.cmd.Wait(), v.words.String())))
+		case a.Input:
+			return a, &quantize.InputError{Err: errors.New(a.Error)}
 		case a.Error != "":
 			return a, errors.New(a.Error)
 		case a.Stage != "":
@@ -202,15 +205,15 @@ func (v *verifier) extremes(ctx context.Context, job quantize.ExtremesJob, progr
 }
 
 // begin has the original run meanwhile.
-func (v *verifier) begin(ctx context.Context) {
+func (v *verifier) begin(ctx context.Context, examples int) {
 	v.start(ctx)
 	if v.failed == nil {
-		_ = v.input.Encode(verifyJob{Begin: true})
+		_ = v.input.Encode(verifyJob{Begin: examples})
 	}
 }
 
 func (v *verifier) verify(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
-	a, err := v.ask(ctx, verifyJob{Try: job.Made}, nil)
+	a, err := v.ask(ctx, verifyJob{Try: &job}, nil)
 	return a.Result, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,14 +81,15 @@ func (w *verifyWorker) run(ctx context.Context) error {
 		} else if err != nil {
 			return fmt.Errorf("read a job: %w", err)
 		}
-		if job.Begin {
+		if job.Begin > 0 {
 			w.stage("run the original")
-			w.trial.Begin(ctx)
+			w.trial.Begin(ctx, job.Begin)
 			continue
 		}
 		answer, err := w.do(ctx, job)
 		if err != nil {
-			answer = verifyAnswer{Error: err.Error()}
+			var input *quantize.InputError
+			answer = verifyAnswer{Error: err.Error(), Input: errors.As(err, &input)}
 		}
 		w.say(answer)
 	}
@@ -105,15 +105,12 @@ func (w *verifyWorker) begin() (err error) {
 		return err
 	}
 	quantize.LeanMemory() // and what loading the runtime took
-	original := job.Original
-	w.generated = generatedSource(original)
-	if job.Dataset == nil && modelBytes(original) > quantize.MostMadeUp {
-		original = ""
+	w.generated = generatedSource(job.Original)
+	source := w.source()
+	if job.Dataset == nil && modelBytes(job.Original) > quantize.MostMadeUp {
+		source = nil
 	}
-	w.trial = quantize.NewTrial(w.backend, original, w.source())
-	if job.Dataset == nil {
-		w.trial.Least, w.trial.Time = 1, 50*time.Millisecond // what is made up says little, and more of it little more
-	}
+	w.trial = quantize.NewTrial(w.backend, job.Original, source)
 	return nil
 }
 
@@ -138,8 +135,8 @@ func (w *verifyWorker) do(ctx context.Context, job verifyJob) (a verifyAnswer, e
 	case job.Extremes != nil:
 		w.stage("calibrate")
 		a.Extremes, err = w.extremes(ctx, *job.Extremes)
-	case job.Try != "":
-		a.Result, err = w.try(ctx, job.Try)
+	case job.Try != nil:
+		a.Result, err = w.try(ctx, *job.Try)
 	}
 	return a, err
 }
@@ -184,8 +181,12 @@ func (w *verifyWorker) count() int {
 }
 
 // try tries a quantized model.
-func (w *verifyWorker) try(ctx context.Context, made string) (*quantize.Verification, error) {
-	v, err := w.trial.Run(ctx, made, w.stage)
+func (w *verifyWorker) try(ctx context.Context, job quantize.VerifyJob) (*quantize.Verification, error) {
+	v, err := w.trial.Run(ctx, job, w.stage)
+	var input *quantize.InputError
+	if errors.As(err, &input) && input.Ran && w.data == nil {
+		input.Err = fmt.Errorf("%w; its inputs were made up: give examples with --calibration", input.Err)
+	}
 	if v != nil {
 		v.Quality.Generated = w.assignment.Dataset == nil && v.Quality.Examples > 0
 		if v.Exact != nil {

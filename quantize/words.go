@@ -1,0 +1,51 @@
+package quantize
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+)
+
+// ownFiles are the files of a quantization by what they hold; the others are forms of the user's model.
+var ownFiles = map[string]string{"quantized.onnx": "the quantized model", "optimized.onnx": "the optimised model", "unshared.onnx": "the quantized model",
+	"candidate.onnx": "a candidate"}
+
+// reworded is an error in words of its own.
+type reworded struct {
+	text  string
+	cause error
+}
+
+func (e *reworded) Error() string { return e.text }
+func (e *reworded) Unwrap() error { return e.cause }
+
+// withoutPaths is an error without the names of temporary files, which nobody gave and which are gone when it is read: by a model's name where they hold
+// a form of it. Where there is no room for them it says where they are.
+func withoutPaths(err error, model string) error {
+	folder := regexp.QuoteMeta(strings.TrimRight(os.TempDir(), "/"))
+	own := regexp.MustCompile(folder + `((?:/assay-[a-z]+\d+)+)(?:/([\w.-]*\w))?`)
+	full := errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), syscall.ENOSPC.Error())
+	found := false
+	text := own.ReplaceAllStringFunc(err.Error(), func(path string) string {
+		found = true
+		name := filepath.Base(path)
+		switch {
+		case full, filepath.Ext(name) == "":
+			return "a temporary file"
+		case ownFiles[name] != "":
+			return ownFiles[name]
+		}
+		return model
+	})
+	if !found {
+		return err
+	}
+	if full {
+		text += fmt.Sprintf("; temporary files are in %s: make room there, or set TMPDIR to another folder", os.TempDir())
+	}
+	return &reworded{text, err}
+}
