@@ -165,7 +165,7 @@ func TestBandHoldsTheClosedForm(t *testing.T) {
 			if long() {
 				seeds = 20
 			} else {
-				replays(t, 1<<20)
+				replays(t, 1<<18)
 			}
 			missed := 0
 			for seed := range uint64(seeds) {
@@ -217,7 +217,7 @@ func brisk(objectives ...results.SLO) Plan {
 // TestSearchGoesOnAfterAKill kills the search at each of its probes, and takes it up: it must end with the answer of a search that was left
 // alone, without sending a probe twice.
 func TestSearchGoesOnAfterAKill(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	plan := brisk(p99(20 * time.Millisecond))
 	whole := &queue{mu: 1000, seed: 5}
 	want, err := Search(t.Context(), plan, "m", whole, Journal(filepath.Join(t.TempDir(), "j")), nil)
@@ -272,7 +272,7 @@ func mustRead(t *testing.T, j Journal) []results.Probe {
 
 // TestSearchesThatFindNoRate: a model that alone takes longer than the objective, one that fails too often, and one that answers nothing.
 func TestSearchesThatFindNoRate(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	slow := &queue{service: func(*rand.Rand, int) float64 { return 0.01 }}
 	got, err := Search(t.Context(), brisk(p99(5*time.Millisecond)), "m", slow, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Verdict != "fail" || got.Band.Passes != nil || got.Band.Fails == nil {
@@ -297,7 +297,7 @@ func TestSearchesThatFindNoRate(t *testing.T) {
 // TestBandOfAModelThatDependsOnTheLoad plants what a replay of independent calls could miss: a first call after a gap that takes three times as
 // long, so that the band must be that of the queue as it is. Its truth is found by brute force.
 func TestBandOfAModelThatDependsOnTheLoad(t *testing.T) {
-	replays(t, 1<<19)
+	replays(t, 1<<17)
 	service := func(rng *rand.Rand, busy int) float64 {
 		if busy == 0 {
 			return 0.003
@@ -316,7 +316,7 @@ func TestBandOfAModelThatDependsOnTheLoad(t *testing.T) {
 // TestARareSlowCallLeavesNoRate: calls that take too long by themselves, half as often as is allowed, leave no rate that is shown to be low enough until
 // there are many of them; the upper end is then that of measured latencies where these show a lower one.
 func TestARareSlowCallLeavesNoRate(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	rare := &queue{seed: 4, service: func(rng *rand.Rand, _ int) float64 {
 		if rng.Float64() < 0.0055 {
 			return 0.050
@@ -370,7 +370,7 @@ func settledWith(t *testing.T, p Plan, was *results.Capacity, q *queue, verdict 
 // TestAMachineThatBecameFaster: where calls are twice as fast as in the closed loop, the rates that are looked at end below what can be done, and
 // nothing is said of where the objective is missed.
 func TestAMachineThatBecameFaster(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	calls := 0
 	faster := &queue{seed: 4, service: func(*rand.Rand, int) float64 {
 		if calls++; calls < 400 {
@@ -419,8 +419,8 @@ func TestMeasuredLatenciesAgainstTheBand(t *testing.T) {
 
 // TestMoreLoadIsForeseen ends a search early, and goes on with as much load as its answer asks for: that must settle it.
 func TestMoreLoadIsForeseen(t *testing.T) {
-	replays(t, 1<<20)
-	plan := Plan{Objectives: []results.SLO{{Metric: "latency.p90", AtMost: 5 * time.Millisecond}}, Servers: 1, Seed: 5, Length: 300 * time.Millisecond, Budget: time.Second}
+	replays(t, 1<<18)
+	plan := Plan{Objectives: []results.SLO{{Metric: "latency.p50", AtMost: 2 * time.Millisecond}}, Servers: 1, Seed: 5, Length: 300 * time.Millisecond, Budget: time.Second}
 	q, journal := &queue{mu: 1000, seed: 105}, Journal(filepath.Join(t.TempDir(), "j"))
 	var left []time.Duration // of the first round, in lengths of its probes
 	tell := func(e Event) {
@@ -462,7 +462,7 @@ func TestMoreLoadIsForeseen(t *testing.T) {
 
 // TestInvalidProbesSettleNothing: a host that was too busy gives no band to rely on.
 func TestInvalidProbesSettleNothing(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	q := &queue{mu: 1000, seed: 5, validity: "invalid"}
 	got, err := Search(t.Context(), brisk(p99(20*time.Millisecond)), "m", q, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Verdict != "inconclusive" || got.Validity != "invalid" || len(got.Reasons) != 1 {
@@ -473,8 +473,8 @@ func TestInvalidProbesSettleNothing(t *testing.T) {
 // TestFewSlowCallsDoNotEndTheSearch: of this queue's calls two in three hundred take longer than the objective by themselves, and by chance more
 // than one in a hundred of the first few. The search must go where calls are many, not where it is safe and there are none.
 func TestFewSlowCallsDoNotEndTheSearch(t *testing.T) {
-	replays(t, 1<<18)
-	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 4, Seed: 2, Budget: 20 * time.Minute}
+	replays(t, 1<<17)
+	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 4, Seed: 2, Budget: 10 * time.Minute}
 	got, err := Search(t.Context(), plan, "m", &queue{mu: 50, seed: 101}, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Band.Passes == nil || *got.Band.Passes < 90 || *got.Band.Passes > 121.2 || *got.Band.Fails < 121.3 {
 		t.Fatalf("%s: %s: %+v, %v", got.Verdict, got.Reason, got.Band, err)
@@ -497,7 +497,7 @@ func TestEndsGoWhereCallsAreMany(t *testing.T) {
 // TestDisturbedProbesAreSentAgain: every third probe falls on a moment at which the host stops the process. The band must be that of the others,
 // and a resumed search must take the journal up with the disturbed ones in it.
 func TestDisturbedProbesAreSentAgain(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	calm := &queue{mu: 1000, seed: 5}
 	want, err := Search(t.Context(), brisk(p99(20*time.Millisecond)), "m", calm, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil {
@@ -530,8 +530,8 @@ func shifting(index int, at, _ int64) float64 {
 // TestBandOfAMachineWhoseSpeedChanges: independent calls would predict a rate that such a machine does not keep, because slow calls come a second
 // at a time. The calls are replayed in their order, so that the band holds the rate that brute force finds.
 func TestBandOfAMachineWhoseSpeedChanges(t *testing.T) {
-	replays(t, 1<<18)
-	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 1, Seed: 3, Budget: 10 * time.Minute, Length: 30 * time.Second}
+	replays(t, 1<<17)
+	plan := Plan{Objectives: []results.SLO{p99(100 * time.Millisecond)}, Servers: 1, Seed: 3, Budget: 5 * time.Minute, Length: 20 * time.Second}
 	q := &queue{seed: 9, drift: shifting, service: func(rng *rand.Rand, _ int) float64 { return 0.001 * (0.9 + 0.2*rng.Float64()) }}
 	got, err := Search(t.Context(), plan, "m", q, Journal(filepath.Join(t.TempDir(), "j")), nil)
 	if err != nil || got.Band.Passes == nil || got.Band.Fails == nil {
@@ -580,7 +580,7 @@ func (q *queue) missed(plan Plan, rate float64) float64 {
 // TestBandByMeasuredVerdicts searches a queue as if the calls did not predict it: measured verdicts alone must make a band that holds the
 // closed form and is confirmed.
 func TestBandByMeasuredVerdicts(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	before := disagree
 	disagree = 0
 	t.Cleanup(func() { disagree = before })

@@ -34,7 +34,7 @@ func TestTimedOutRequestsLeaveTheQueue(t *testing.T) {
 // for the others. No call fails, so an objective on failures limits the rate by the requests that time out, and does not end the search because
 // overloaded probes are full of them. Brute force must find the rate within the band.
 func TestBandsWhereRequestsTimeOut(t *testing.T) {
-	replays(t, 1<<17)
+	replays(t, 1<<16)
 	p95 := results.SLO{Metric: "latency.p95", AtMost: 20 * time.Millisecond}
 	var before *results.Band
 	for _, objectives := range [][]results.SLO{{p95}, {{Metric: "latency.p50", AtMost: time.Second}, {Metric: "error", Share: 0.05}}} {
