@@ -14,8 +14,9 @@ import (
 	"assay/results"
 )
 
-// recordCapacity is the most requests that one trial may record: 2.7 GB of address space, taken from the disk only as it fills.
-const recordCapacity = 1 << 26
+// recordCapacity is the most requests that one trial may record: 2.7 GB of address space, taken from the disk only as it fills; a sixteenth of that
+// where addresses have 32 bits.
+const recordCapacity = 1 << (22 + 4*(^uint(0)>>63))
 
 // trial is the state of one trial as it goes through its phases.
 type trial struct {

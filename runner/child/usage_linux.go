@@ -23,7 +23,7 @@ func readUsage() usageCounters {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		return usageCounters{}
 	}
-	return usageCounters{cpu: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, majorFaults: u.Majflt, minorFaults: u.Minflt, switches: u.Nivcsw, voluntary: u.Nvcsw}
+	return usageCounters{cpu: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, majorFaults: int64(u.Majflt), minorFaults: int64(u.Minflt), switches: int64(u.Nivcsw), voluntary: int64(u.Nvcsw)}
 }
 
 // waitedForCore reads the delay of every thread of this process in the kernel's run queues (linux Documentation/scheduler/sched-stats.rst: the
