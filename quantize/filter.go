@@ -81,8 +81,8 @@ func (f *filter) static(types []string) error {
 
 // look notes whether a node is one that Include or Exclude means.
 func (f *filter) look(n *onnxpb.NodeProto) {
-	f.included = f.included || f.include != nil && f.include.MatchString(n.Name)
-	f.excluded = f.excluded || f.exclude != nil && f.exclude.MatchString(n.Name)
+	f.included = f.included || f.include != nil && f.include.MatchString(nodeName(n))
+	f.excluded = f.excluded || f.exclude != nil && f.exclude.MatchString(nodeName(n))
 }
 
 // unused refuses expressions that matched nothing.
@@ -103,9 +103,9 @@ func (f *filter) refuses(n *onnxpb.NodeProto, named bool) string {
 		return why
 	}
 	switch {
-	case named && f.include != nil && !f.include.MatchString(n.Name):
+	case named && f.include != nil && !f.include.MatchString(nodeName(n)):
 		return "not matched by --include"
-	case f.exclude != nil && f.exclude.MatchString(n.Name):
+	case f.exclude != nil && f.exclude.MatchString(nodeName(n)):
 		return "matched by --exclude"
 	}
 	return ""

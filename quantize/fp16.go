@@ -23,6 +23,7 @@ type half struct {
 	defined map[string]bool // functions of the model, by domain and name
 	single  map[*onnxpb.NodeProto]string
 	touched map[*onnxpb.NodeProto]bool // nodes that read or make float32 numbers, or whose graphs do
+	clamped []ClampedTensor            // in the order in which they were written
 }
 
 func newHalf(ctx context.Context, look looker, m *onnx.Model, o Options, dir string) (*half, error) {

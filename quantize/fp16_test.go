@@ -4,6 +4,7 @@ package quantize
 
 import (
 	"encoding/binary"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -212,6 +213,49 @@ func TestFloat16Refusals(t *testing.T) {
 		}
 		if _, err := os.Stat(out); err == nil {
 			t.Errorf("%s: a file was left", name)
+		}
+	}
+}
+
+func TestFloat16NamesClampedWeights(t *testing.T) {
+	large := make([]float32, 64)
+	large[3], large[9], large[11] = 1e5, -1e5, 1e-9
+	large[12] = 65504
+	n := newNetwork(17).input("x", 2, 8).constant("w", large, 8, 8).weight("v", 8, 8).constant("k", []float32{0.01}).node("Mul x k > s").
+		node("MatMul s w > a").node("MatMul s v > b").output("a", 2, 8).output("b", 2, 8)
+	res, _, err := static(t, n.save(t), float16Options(nil))
+	if err != nil || len(res.Clamped) != 1 || res.Clamped[0] != (ClampedTensor{"w", 2, 1}) || !has(res.Warnings, "became +-65504 (2; w: 2)") {
+		t.Fatalf("%+v: %v", res, err)
+	}
+}
+
+// What is not finite is refused where it is a weight, and left where it may be meant so.
+func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	plain := func() *network { return newNetwork(17).input("x", 2, 4).output("y", 2, 4) }
+	matrix := func(bad float32) []float32 { return []float32{1, 2, 3, 4, 5, 6, bad, 8, 9, 10, 11, 12, 13, 14, 15, 16} }
+	mask := []float32{0, inf, 0, 0}
+	for name, c := range map[string]struct {
+		n    *network
+		want string
+	}{
+		"NaN in a product":    {plain().constant("w", matrix(nan), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN or infinite values"},
+		"infinity in it":      {plain().constant("w", matrix(inf), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN"},
+		"NaN in a bias":       {plain().weight("w", 4, 4).constant("b", []float32{1, nan, 3, 4}, 4).node("Gemm x w b > y"), "weight b holds 1 NaN"},
+		"NaN in normalizing":  {plain().constant("w", []float32{1, nan, 3, 4}, 4).node("LayerNormalization x w > y"), "weight w holds 1 NaN"},
+		"a mask":              {plain().weight("w", 4, 4).constant("m", mask, 4).node("MatMul x w > a").node("Add a m > s").node("Softmax s > y"), ""},
+		"a mask made a bias":  {plain().weight("w", 4, 4).constant("m", mask, 4).node("Gemm x w m > s").node("Softmax s > y"), ""},
+		"a constant of NaN":   {plain().constant("k", []float32{nan}, 1).weight("w", 4, 4).node("MatMul x w > a").node("Max a k > y"), ""},
+		"NaN in what is left": {plain().constant("w", matrix(nan), 4, 4).weight("v", 4, 4).node("MatMul x w > left").node("MatMul left v > y"), ""},
+		"a constant in a Sum": {plain().constant("k", mask, 4).weight("w", 4, 4).node("MatMul x w > a").node("Sum a k > y"), ""},
+	} {
+		_, _, err := static(t, c.n.save(t), float16Options(func(o *Options) {
+			if strings.Contains(name, "left") {
+				o.Exclude = "_left$"
+			}
+		}))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type halver struct {
 	*half
 	names  *onnx.Names
 	wanted map[*onnxpb.TensorProto]bool // weights that some node reads as float16
+	roles  map[*onnxpb.TensorProto]role
 }
 
 // halfScope is a graph at work.
@@ -48,7 +49,7 @@ type halfValue struct {
 func (h *half) rewrite(res *Result) error {
 	h.model.NameNodes()
 	h.model.ImportDomain("", 13) // of Cast, for models of other domains alone
-	r := &halver{half: h, names: h.model.Names(), wanted: map[*onnxpb.TensorProto]bool{}}
+	r := &halver{half: h, names: h.model.Names(), wanted: map[*onnxpb.TensorProto]bool{}, roles: map[*onnxpb.TensorProto]role{}}
 	ends := halved
 	if h.options.KeepIO {
 		ends = single
@@ -78,6 +79,7 @@ func (r *halver) want(g *onnxpb.GraphProto, around []*onnxpb.GraphProto, in, out
 	for _, n := range g.Node {
 		p := r.precisionOf(n, in)
 		for i, name := range n.Input {
+			r.noteRole(n, i, weightOf(name, scope))
 			if p == halved && !slices.Contains(slotsOf(n, r.opset).inputs, i) {
 				r.wanted[weightOf(name, scope)] = true
 			}
@@ -175,7 +177,7 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 	p := single
 	if s.wanted[t] {
 		p = halved
-		s.halveTensor(t)
+		s.halveTensor(t, t.Name)
 	}
 	name := t.Name
 	t.Name = s.define(name, p)
@@ -190,8 +192,9 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 	}
 }
 
-// halveTensor makes a tensor float16, when it is written.
-func (r *halver) halveTensor(t *onnxpb.TensorProto) {
+// halveTensor makes a tensor float16, when it is written. name is what the user knows it by.
+func (r *halver) halveTensor(t *onnxpb.TensorProto, name string) {
+	refuse := r.roles[t]
 	source := r.model.CloneTensor(t)
 	size, _ := tensor.Count(t.Dims)
 	t.DataType = int32(tensor.Float16)
@@ -202,7 +205,13 @@ func (r *halver) halveTensor(t *onnxpb.TensorProto) {
 		}
 		defer release()
 		out := make([]byte, 2*size)
-		halve(out, floatsIn(raw))
+		tally := halve(out, floatsIn(raw))
+		if err := refuse.wrong(name, tally); err != nil {
+			return err
+		}
+		if tally.large+tally.small > 0 {
+			r.clamped = append(r.clamped, ClampedTensor{name, tally.large, tally.small})
+		}
 		_, err = w.Write(out)
 		return err
 	}})
@@ -328,7 +337,7 @@ func (s *halfScope) retype(n *onnxpb.NodeProto) {
 		t.RawData = []byte{0, 0}
 		onnx.SetAttrTensor(n, "value", t)
 	case n.OpType == "ConstantOfShape":
-		s.halveTensor(onnx.AttrTensor(n, "value"))
+		s.halveTensor(onnx.AttrTensor(n, "value"), n.Output[0])
 	}
 	if a := typeAttributes[n.OpType]; a.name != "" && (a.absent || onnx.Attr(n, a.name) != nil) {
 		onnx.SetAttrInt(n, a.name, int64(tensor.Float16))
@@ -351,5 +360,5 @@ func (r *halver) constant(n *onnxpb.NodeProto) {
 	onnx.RemoveAttr(n, "value_float")
 	onnx.RemoveAttr(n, "value_floats")
 	onnx.SetAttrTensor(n, "value", t)
-	r.halveTensor(t)
+	r.halveTensor(t, n.Output[0])
 }

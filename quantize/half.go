@@ -3,6 +3,7 @@ package quantize
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 
 	"github.com/x448/float16"
 )
@@ -25,11 +26,40 @@ func halfBits(x float32) uint16 {
 	return float16.Fromfloat32(x).Bits()
 }
 
+// halfTally counts values that float16 does not hold.
+type halfTally struct {
+	large           int64 // finite, and brought to the largest
+	small           int64 // not 0, and brought to the smallest
+	infinite, noNum int64 // as they were
+}
+
 // halve writes values as float16, two bytes each, on all cores.
-func halve(out []byte, values []float32) {
+func halve(out []byte, values []float32) (t halfTally) {
+	var adding sync.Mutex
 	parallel(len(values), 4096, func(from, to int) {
+		var part halfTally
 		for i, x := range values[from:to] {
+			part.look(x)
 			binary.LittleEndian.PutUint16(out[2*(from+i):], halfBits(x))
 		}
+		adding.Lock()
+		defer adding.Unlock()
+		t.large, t.small, t.infinite, t.noNum = t.large+part.large, t.small+part.small, t.infinite+part.infinite, t.noNum+part.noNum
 	})
+	return t
+}
+
+// look counts a value.
+func (t *halfTally) look(x float32) {
+	switch a := float32(math.Abs(float64(x))); {
+	case a <= largestHalf && (a >= smallestHalf || a == 0): // nearly all
+	case a < smallestHalf:
+		t.small++
+	case math.IsInf(float64(a), 0):
+		t.infinite++
+	case a > largestHalf:
+		t.large++
+	default:
+		t.noNum++
+	}
 }

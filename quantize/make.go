@@ -63,6 +63,7 @@ type Result struct {
 	Ranges        Ranges          `json:"-"`
 	Calibration   *Calibration    `json:"calibration,omitempty"` // absent where ranges were given, and where none are needed
 	ExamplesCount int             `json:"examples"`
+	Clamped       []ClampedTensor `json:"clamped,omitempty"`     // of fp16
 	Sensitivity   []UnitScore     `json:"sensitivity,omitempty"` // of all units, where it is asked for; the first of them stay float by Options.KeepFloat
 }
 
@@ -110,6 +111,12 @@ type job interface {
 type calibrated interface {
 	job
 	calibrate(ctx context.Context, be backend.Backend, q *Request, res *Result) error
+}
+
+// writing is a job that knows more when its weights are written.
+type writing interface {
+	job
+	written(res *Result)
 }
 
 // newJob decides what a scheme will do to a model.
@@ -220,6 +227,9 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 	if err := m.SaveDraft(made, external); err != nil {
 		return fmt.Errorf("model %s: %w", q.Model, cmp.Or(errors.Unwrap(err), err)) // weights are quantized as they are written
 	}
+	if w, ok := j.(writing); ok {
+		w.written(res)
+	}
 	res.Seconds.Quantize = time.Since(begun).Seconds()
 	if err := checkFile(made); err != nil {
 		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
@@ -228,6 +238,9 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 	if err := q.verify(ctx, be, made, res); errors.As(err, &input) {
 		return fmt.Errorf("model %s: %w", q.Model, err)
 	} else if err != nil {
+		if text := clampedText(res.Clamped); text != "" {
+			err = fmt.Errorf("%w; %s", err, text)
+		}
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)

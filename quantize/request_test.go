@@ -17,6 +17,7 @@ import (
 
 	"assay/internal/install"
 	"assay/onnx"
+	"assay/tensor"
 )
 
 func TestEqualRequestsGiveEqualFiles(t *testing.T) {
@@ -113,6 +114,28 @@ func TestTargetsMakeModelsThatRun(t *testing.T) {
 					t.Errorf("%v", ops)
 				}
 			})
+		}
+	}
+}
+
+// Nodes are chosen by the names that a report prints, of unnamed ones too, in every scheme.
+func TestNodesWithoutNamesAreChosen(t *testing.T) {
+	for _, scheme := range Schemes {
+		n := newNetwork(17).input("x", 4, 32).weight("w", 32, 32).weight("v", 32, 32).node("MatMul x w > a.1").node("MatMul a.1 v > y").output("y", 4, 32)
+		for _, node := range n.model.Graph.Node {
+			node.Name = ""
+		}
+		for _, chosen := range []func(*Options){func(o *Options) { o.Exclude = `^MatMul of a\.1$` }, func(o *Options) { o.Include = "^MatMul of y$" }} {
+			res, _, err := static(t, n.save(t), func(q *Request) {
+				q.Options = Options{Scheme: scheme, Prepare: true, Activation: tensor.Uint8, Weight: tensor.Int8, Method: MethodMinMax}
+				if scheme == SchemeInt4Weight || scheme == SchemeInt8Weight {
+					q.Options = Options{Scheme: scheme, Prepare: true, Block: 32, WeightMethod: WeightNearest, Form: FormNBits}
+				}
+				chosen(&q.Options)
+			})
+			if err != nil || res.Nodes.Quantized != 1 || res.Nodes.LeftFloat[0].Node != "MatMul of a.1" {
+				t.Errorf("%s: %+v, %v", scheme, res, err)
+			}
 		}
 	}
 }

@@ -233,7 +233,11 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 	case v.Quality.Examples == 0:
 		res.warn("outputs were not compared with the original's: there are no examples")
 	case db != nil && *db < faintSQNR:
-		res.warn("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with --keep-float or --exclude, and look at the quality on your task", *db)
+		keep := "--keep-float or --exclude"
+		if q.Options.Scheme == SchemeFP16 { // which has no units
+			keep = "--exclude"
+		}
+		res.warn("the outputs are far from the original's: %.1f dB; keep the most sensitive nodes in float with %s, and look at the quality on your task", *db, keep)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (t *Trial) tryLevel(ctx context.Context, s backend.Session) (*comparison, e
 			return nil, err
 		}
 		if n := c.broken(); n > 0 {
-			return nil, fmt.Errorf("%d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round", n)
+			return nil, fmt.Errorf("%d elements of its outputs are NaN or infinite that are finite in the original's, or the other way round; keep what leads there in float with --exclude", n)
 		}
 	}
 	return c, nil

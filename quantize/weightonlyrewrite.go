@@ -56,12 +56,13 @@ func (w *weightOnly) rewrite(res *Result) error {
 			nodes = append(nodes, n)
 			continue
 		}
+		said := nodeName(n) // the user's name for it
 		if n.Name == "" {
 			n.Name = unusedName(n.OpType+"_"+strconv.Itoa(i), r.nodeNames)
 		}
 		made, err := r.node(n, p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", n.Name, err)
+			return fmt.Errorf("%s: %w", said, err)
 		}
 		nodes = append(nodes, made...)
 	}
