@@ -206,14 +206,17 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	if q.Near != nil {
 		q.Near(ctx, q.compared)
 	}
-	return res, q.finish(ctx, be, m, j, res, dir)
+	return res, q.finish(ctx, be, src, m, j, res, dir)
 }
 
 // finish rewrites, writes, checks and moves into place.
-func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model, j job, res *Result, dir string) error {
+func (q *Request) finish(ctx context.Context, be backend.Backend, src, m *onnx.Model, j job, res *Result, dir string) error {
 	begun := time.Now()
 	if err := j.rewrite(res); err != nil {
 		return fmt.Errorf("model %s: %w", q.Model, err)
+	}
+	if lost := fixedInputs(src, m); len(lost) > 0 {
+		res.warn("inputs with a value of the model's own are constants now, and can no longer be given another (%d; %s)", len(lost), someOf(lost))
 	}
 	m.Proto.ProducerName, m.Proto.ProducerVersion = "assay", ""
 	if err := q.describeOrigin(ctx, m); err != nil {
@@ -244,6 +247,24 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, m *onnx.Model,
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
 	return q.install(made, res)
+}
+
+// fixedInputs are the inputs of a model that have a value there, which a caller may replace, and are no inputs of what was made of it. Before version 4
+// of the format every weight was listed so.
+func fixedInputs(src, m *onnx.Model) (lost []string) {
+	if src.Proto.IrVersion < 4 {
+		return nil
+	}
+	left := map[string]bool{}
+	for _, v := range slices.Concat(src.Inputs(), m.Proto.Graph.Input) {
+		left[v.Name] = true
+	}
+	for _, v := range src.Proto.Graph.Input {
+		if !left[v.Name] {
+			lost = append(lost, v.Name)
+		}
+	}
+	return lost
 }
 
 // describeOrigin writes the lineage into the model.

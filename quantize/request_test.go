@@ -140,6 +140,29 @@ func TestNodesWithoutNamesAreChosen(t *testing.T) {
 	}
 }
 
+// An input with a value of its own becomes a constant, by which the graph is folded: that is said. Old models list every weight among their inputs.
+func TestFixedInputsAreNamed(t *testing.T) {
+	for _, version := range []int64{3, 7} {
+		for _, prepare := range []bool{true, false} {
+			n := newNetwork(13).input("x", 4, 32).input("w", 32, 32).input("k", 32).weight("w", 32, 32).weight("k", 32).
+				node("MatMul x w > a").node("Mul a k > y").output("y", 4, 32)
+			n.model.IrVersion = version
+			res, out, err := static(t, n.save(t), func(q *Request) { q.Options.Prepare = prepare })
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := "are constants now, and can no longer be given another (2; w, k)"
+			if !prepare {
+				want = "are constants now, and can no longer be given another (1; w)"
+			}
+			if has(res.Warnings, want) != (version == 7) {
+				t.Errorf("version %d, prepared %v: %q", version, prepare, res.Warnings)
+			}
+			loadsEverywhere(t, out)
+		}
+	}
+}
+
 func TestDryRunWritesNothing(t *testing.T) {
 	res, _, err := static(t, convolutional(17).save(t), func(q *Request) { q.Out = "" })
 	if err != nil || res.Nodes.Quantized == 0 || res.Out != "" {
