@@ -10,7 +10,7 @@ import (
 const (
 	// givenProducts and madeUpProducts are about how many multiplications the original may take on the examples that outputs are compared on: of
 	// given ones a quarter of a second or so. What is made up says little, and more of it little more.
-	givenProducts, madeUpProducts = 2.5e9, 0.25e9
+	givenProducts, madeUpProducts = 2.5e9, 0.32e9
 	// fewCompared is on how many given examples outputs are compared at least, where there are so many, and manyCompared at most; mostMadeUp at most
 	// of made-up ones.
 	fewCompared, manyCompared, mostMadeUp = 8, 256, 8

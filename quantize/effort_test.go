@@ -21,8 +21,8 @@ func TestComparedExamples(t *testing.T) {
 		given, madeUp int
 	}{
 		"small":                        {product(1, 64), 256, 8},
-		"a large product":              {product(64, 1024), 36, 3},
-		"a large product of open rows": {product(-1, 1024), 36, 3},
+		"a large product":              {product(64, 1024), 36, 4},
+		"a large product of open rows": {product(-1, 1024), 36, 4},
 		"a small image":                {image(32), 256, 8},
 		"a large image":                {image(512), 8, 1},
 		"an image of an open size":     {image(-1), 250, 8},
