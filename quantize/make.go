@@ -168,7 +168,7 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make a folder for temporary files: %w; set TMPDIR to one that takes them", err)
 	}
 	defer os.RemoveAll(dir)
 	q.dir = dir

@@ -14,6 +14,9 @@ import (
 var ownFiles = map[string]string{"quantized.onnx": "the quantized model", "optimized.onnx": "the optimised model", "unshared.onnx": "the quantized model",
 	"candidate.onnx": "a candidate"}
 
+// ownSize names a temporary file before its size.
+var ownSize = regexp.MustCompile(`[\w.-]+ takes `)
+
 // reworded is an error in words of its own.
 type reworded struct {
 	text  string
@@ -45,6 +48,7 @@ func withoutPaths(err error, model string) error {
 		return err
 	}
 	if full {
+		text = ownSize.ReplaceAllString(text, "it takes ")
 		text += fmt.Sprintf("; temporary files are in %s: make room there, or set TMPDIR to another folder", os.TempDir())
 	}
 	return &reworded{text, err}

@@ -20,8 +20,8 @@ func TestErrorsWithoutTemporaryPaths(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	err := withoutPaths(fmt.Errorf("write /var/tmp dir/assay-quantize12/plain.onnx: %w", syscall.ENOSPC), "m.onnx")
-	want := "write a temporary file: no space left on device; temporary files are in /var/tmp dir: make room there, or set TMPDIR to another folder"
+	err := withoutPaths(fmt.Errorf("write /var/tmp dir/assay-quantize12/plain.onnx: the disk is full; plain.onnx takes 9 bytes: %w", syscall.ENOSPC), "m.onnx")
+	want := "write a temporary file: the disk is full; it takes 9 bytes: no space left on device; temporary files are in /var/tmp dir: make room there, or set TMPDIR to another folder"
 	if err.Error() != want || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v", err)
 	}
