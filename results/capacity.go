@@ -14,6 +14,7 @@ type CapacityPlan struct {
 	Length     time.Duration `json:"length_ns,omitempty"`  // of a step of the bisection; 0: chosen from the closed-loop rate
 	Servers    int           `json:"servers"`              // requests in flight at most
 	Arrivals   string        `json:"arrivals"`             // poisson, constant, gamma:SHAPE
+	Sampling   string        `json:"sampling,omitempty"`   // which inputs requests take, as in Load
 	Seed       uint64        `json:"seed"`                 // of the search's arrivals; confirmations take others
 	Budget     time.Duration `json:"budget_ns"`            // of load, 0: chosen from the closed-loop rate
 	Timeout    time.Duration `json:"timeout_ns,omitempty"` // of a request in open loops, from when it was due; 0 for never

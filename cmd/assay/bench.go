@@ -91,14 +91,15 @@ func (f *benchFlags) add(cmd *cobra.Command, all bool) {
 	fs.DurationVar(&b.SampleEvery, "sample-every", 0, "how often sensors are read (default 100ms)")
 	fs.DurationVar(&b.TrialTimeout, "trial-timeout", 0, "how long a trial's process may stay in one phase (default chosen from the load)")
 	fs.DurationVar(&b.Timeout, "timeout", 0, "a request that ends later than this after it was due has status timeout; one that still waits then is not sent")
+	fs.StringSliceVar(&b.Sampling, "sampling", nil, "which inputs requests take: in-turn, with-replacement, without-replacement, issue-same or issue-unique (default in-turn)")
+	fs.StringSliceVar(&b.Spinning, "spinning", nil, "whether the model's threads spin while they wait for work: on, off (default the runtime's, on)")
 	if !all {
+		refuseSearched(fs)
 		return
 	}
 	fs.StringVar(&b.Batching, "batching", "", "server: put requests together before they are sent: max=8,delay=2ms")
 	fs.StringVar(&b.Until, "until", "", "stop rule: ci=2% or ci=2%:METRIC (at a look, every arm's interval is that narrow), or mlperf (windows last until --duration and --requests are both reached)")
 	fs.IntSliceVar(&b.Looks, "looks", nil, "block counts at which the run may stop; the last is --blocks (default 5, 10, 20... with --until ci=)")
-	fs.StringSliceVar(&b.Sampling, "sampling", nil, "which inputs requests take: in-turn, with-replacement, without-replacement, issue-same or issue-unique (default in-turn)")
-	fs.StringSliceVar(&b.Spinning, "spinning", nil, "whether the model's threads spin while they wait for work: on, off (default the runtime's, on)")
 	fs.StringVar(&b.OnOverload, "on-overload", "", "server: stop a window once it cannot but be overloaded, or continue to its end (default continue)")
 	fs.StringSliceVar(&b.Scenarios, "scenario", nil, "single-stream, multi-stream, server, offline or concurrency (default single-stream)")
 	fs.StringSliceVar(&b.Rates, "rate", nil, "server: requests a second (200/s), or a share of the closed-loop rate (60%)")

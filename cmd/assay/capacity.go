@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"assay/capacity"
+	"assay/loadgen"
 	"assay/plan"
 	"assay/results"
 	"assay/results/analysis"
@@ -160,6 +162,9 @@ func capacitySpec(b plan.Bench) (*results.Spec, error) {
 	if strings.HasPrefix(b.Arrivals, "trace:") {
 		return nil, errors.New("--arrivals: a trace has its own rate, and a search changes it; use poisson, constant or gamma:SHAPE")
 	}
+	if slices.Contains(b.Sampling, loadgen.IssueUnique) {
+		return nil, errors.New("--sampling: issue-unique ends where each input was sent once, and probes last as long as they must; use without-replacement")
+	}
 	b.Scenarios, b.Rates, b.Duration = []string{string(plan.Server)}, []string{"1/s"}, 0
 	e, err := b.Experiment()
 	if err != nil {
@@ -187,7 +192,7 @@ func capacitySpec(b plan.Bench) (*results.Spec, error) {
 		return nil, errors.New("--slo: a search needs an objective on latency, such as p99=20ms; failures alone do not set a rate")
 	}
 	spec.Capacity = &results.CapacityPlan{Objectives: spec.SLOs, Servers: max(1, spec.Loads[0].Concurrency), Arrivals: spec.Loads[0].Arrivals,
-		Seed: spec.Seed, Warmup: spec.Warmup, Length: length, Timeout: spec.Loads[0].Timeout, Arm: spec.Arms[0]}
+		Sampling: spec.Loads[0].Sampling, Seed: spec.Seed, Warmup: spec.Warmup, Length: length, Timeout: spec.Loads[0].Timeout, Arm: spec.Arms[0]}
 	spec.SLOs = nil
 	return spec, nil
 }
@@ -202,8 +207,8 @@ type prober struct {
 }
 
 // probeLoad is the load of a probe. Its name is of one length and rate: trials are told apart by it.
-func probeLoad(r capacity.Request, arrivals string) results.Load {
-	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: arrivals,
+func probeLoad(r capacity.Request, p results.CapacityPlan) results.Load {
+	l := results.Load{Name: "server-" + results.RateLabel(r.Rate), Scenario: string(plan.Server), Arrivals: p.Arrivals,
 		Rate: r.Rate, Concurrency: r.Servers, Duration: r.Length, Timeout: r.Timeout}
 	switch r.Kind {
 	case results.ProbeClosed:
@@ -221,12 +226,13 @@ func probeLoad(r capacity.Request, arrivals string) results.Load {
 	if r.Repeat > 0 {
 		l.Name += fmt.Sprintf("-again%d", r.Repeat)
 	}
+	l.Sampling = p.Sampling
 	return l
 }
 
 // Probe implements capacity.Prober. A trial that did not end well ends the search.
 func (p prober) Probe(ctx context.Context, r capacity.Request) (capacity.Samples, string, error) {
-	l := probeLoad(r, p.Record().Resolved.Capacity.Arrivals)
+	l := probeLoad(r, *p.Record().Resolved.Capacity)
 	t, err := p.Trial(ctx, r.Block, l, r.Warmup, r.Seed, r.Seed+uint64(r.Index)<<32)
 	if err != nil {
 		return capacity.Samples{}, "", err

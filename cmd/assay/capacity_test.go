@@ -18,7 +18,7 @@ func TestProbesThatDifferHaveLoadsOfTheirOwn(t *testing.T) {
 		{Kind: results.ProbeMeasure, Rate: 10, Block: 7, Length: time.Second}, {Kind: results.ProbeMeasure, Rate: 10, Block: 8, Length: 4041 * time.Millisecond},
 		{Kind: results.ProbeMeasure, Rate: 10, Block: 8, Length: 4041 * time.Millisecond, Repeat: 1},
 	} {
-		l := probeLoad(capacity.Request{Probe: p, Servers: 1}, "poisson")
+		l := probeLoad(capacity.Request{Probe: p, Servers: 1}, results.CapacityPlan{Arrivals: "poisson"})
 		if was, ok := seen[l.Name]; ok {
 			t.Errorf("%s is the load of %+v and of %+v", l.Name, was, p)
 		}
