@@ -11,6 +11,7 @@ import (
 
 	"assay/backend"
 	"assay/onnx"
+	"assay/onnx/onnxpb"
 )
 
 // grown is by how many bytes a function makes the peak of memory higher than what there was before.
@@ -149,5 +150,31 @@ func TestLeanMemoryGivesBlocksBack(t *testing.T) {
 	open()
 	if took := open(); took < weights/2 {
 		t.Errorf("a session of weights of %d bytes grew memory by %d: what was freed before was kept", weights, took)
+	}
+}
+
+// Convolutions of the original have their weights in memory as its file has them, and not in an order of kernels too.
+func TestOriginalTakesNoSecondWeights(t *testing.T) {
+	const convolutions, channels, size = 16, 192, 8
+	n := newNetwork(17).input("y", 1, channels, size, size)
+	before := "y"
+	for i := range convolutions {
+		w, y := fmt.Sprint("w", i), fmt.Sprint("y", i)
+		n.weight(w, channels, channels, 3, 3).node(fmt.Sprintf("Conv %s %s > %s", before, w, y), &onnxpb.AttributeProto{Name: "pads", Type: onnxpb.AttributeProto_INTS, Ints: []int64{1, 1, 1, 1}})
+		before = y
+	}
+	path := n.output(before, 1, channels, size, size).save(t)
+	LeanMemory()
+	trial := NewTrial(loaded(t), path, normal(1))
+	defer trial.Close()
+	took := grown(t, func() {
+		trial.Begin(t.Context(), 1)
+		<-trial.begun
+	})
+	if trial.truth.err != nil {
+		t.Fatal(trial.truth.err)
+	}
+	if weights := int64(4 * convolutions * channels * channels * 9); took > 2*weights {
+		t.Errorf("the original took %d bytes for weights of %d", took, weights)
 	}
 }

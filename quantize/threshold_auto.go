@@ -80,7 +80,7 @@ func (s *staticInt8) compare(ctx context.Context, be backend.Backend, q *Request
 	if err := s.model.SaveDraft(base, onnx.ExternalAuto); err != nil {
 		return 0, nil, err
 	}
-	original, err := be.Open(ctx, q.Model, cpuOptions(nil))
+	original, err := openOriginal(ctx, be, q.Model)
 	if err != nil {
 		return 0, nil, err
 	}

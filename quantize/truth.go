@@ -15,9 +15,18 @@ type truth struct {
 	err             error
 }
 
+// originalLevel is the level of optimisation at which the original runs. From layout on the runtime copies the weights of convolutions into an order of
+// their own, which takes more time than the few runs save, and more memory than anything else in a trial.
+const originalLevel = "basic"
+
+// openOriginal opens the model whose outputs others are compared with.
+func openOriginal(ctx context.Context, be backend.Backend, path string) (backend.Session, error) {
+	return be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: originalLevel, IntraOpThreads: runtime.GOMAXPROCS(0)})
+}
+
 // run opens the original, runs it on the examples, and unloads it. Errors of it are InputErrors.
 func (u *truth) run(ctx context.Context, t *Trial) (err error) {
-	s, err := t.be.Open(ctx, t.original, backend.Options{Provider: backend.Provider{Name: "cpu"}, IntraOpThreads: runtime.GOMAXPROCS(0)})
+	s, err := openOriginal(ctx, t.be, t.original)
 	if err != nil {
 		return &InputError{Err: fmt.Errorf("the original does not load: %w", err)}
 	}
