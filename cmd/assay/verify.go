@@ -96,6 +96,7 @@ type verifier struct {
 	words      strings.Builder
 	failed     error  // to start
 	dir        string // that the process has for its temporary files, "" where there is none
+	peakRSS    int64  // in bytes, the most that the process had resident, 0 before Close
 }
 
 // verifyWith has what becomes of q tried in a process of its own.
@@ -225,34 +226,40 @@ func (v *verifier) Close() {
 	if v.cmd == nil {
 		return
 	}
-	v.stdin.Close()
 	if v.cmd.ProcessState == nil {
+		v.peakRSS = child.PeakRSSOf(v.cmd.Process.Pid)
 		_ = v.cmd.Process.Kill()
 		_ = v.cmd.Wait()
 	}
+	v.stdin.Close()
 	v.answers.Close()
 }
 
 // measure ends the process and says in a result what memory it and this one took.
 func (v *verifier) measure(res *quantize.Result) {
 	v.Close()
-	res.PeakRSSBytes = max(child.PeakRSS(), v.peakRSS())
+	res.PeakRSSBytes = max(child.PeakRSS(), v.peakRSS)
 }
 
-// peakRSS is the most memory in bytes that the process had resident, 0 before Close.
-func (v *verifier) peakRSS() int64 {
-	if v.cmd == nil || v.cmd.ProcessState == nil {
-		return 0
-	}
-	return peakRSSOf(v.cmd.ProcessState)
-}
-
-// howEnded says how a process died, with the line that a crashing Go program begins its last words with.
+// howEnded says how a process died: by the line that a crashing Go program begins its last words with, and, where a library gave up, what that
+// had said just before.
 func howEnded(err error, words string) string {
+	before := ""
 	for line := range strings.Lines(words) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "SIG") || strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "terminate called") {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "SIGABRT") && before != "":
+			return line + ": " + before
+		case strings.HasPrefix(line, "SIG"), strings.HasPrefix(line, "fatal error:"):
 			return line
+		case strings.HasPrefix(line, "what():") && strings.HasPrefix(before, "terminate called"):
+			before += ", " + line
+		case line != "":
+			before = line
 		}
+	}
+	if strings.HasPrefix(before, "terminate called") {
+		return before
 	}
 	if err == nil {
 		return "without an answer"

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,8 +57,8 @@ func TestWorkerSaysWhatARuntimeOfThisProcessWould(t *testing.T) {
 		t.Errorf("runtime %q, data %q: %v", runtime, data, err) // after an error of a job it does the next
 	}
 	v.Close()
-	if v.peakRSS() < 1<<20 {
-		t.Errorf("its peak was %d bytes", v.peakRSS())
+	if v.peakRSS < 1<<20 {
+		t.Errorf("its peak was %d bytes", v.peakRSS)
 	}
 }
 
@@ -119,7 +121,7 @@ func TestVerifyWorkerKeepsDataOnDisk(t *testing.T) {
 	const feed = 1 << 20
 	peak := func(examples int64) int64 {
 		data := filepath.Join(t.TempDir(), "data.npz")
-		array := &tensor.Tensor{DType: tensor.Uint8, Shape: []int64{examples, feed}, Data: make([]byte, examples*feed)}
+		array := &tensor.Tensor{DType: tensor.Uint8, Shape: []int64{examples, feed}, Data: bytes.Repeat([]byte{1}, int(examples*feed))} // resident here
 		if err := tensor.WriteNPZ(data, []string{"x"}, map[string]*tensor.Tensor{"x": array}); err != nil {
 			t.Fatal(err)
 		}
@@ -129,9 +131,30 @@ func TestVerifyWorkerKeepsDataOnDisk(t *testing.T) {
 		if err != nil || hash == "" {
 			t.Fatalf("hash %q: %v", hash, err)
 		}
-		return v.peakRSS()
+		return v.peakRSS
 	}
 	if few, many := peak(1), peak(97); many-few > 24*feed {
 		t.Errorf("memory is %d for a feed of %d bytes, and %d for 97 of them", few, feed, many)
+	}
+}
+
+func TestHowAWorkerEnded(t *testing.T) {
+	killed := errors.New("signal: killed")
+	for _, c := range []struct{ words, want string }{
+		{"", "signal: killed"},
+		{"a warning\nSIGSEGV: segmentation violation\nPC=0x1\n", "SIGSEGV: segmentation violation"},
+		{"fatal error: runtime: out of memory\n", "fatal error: runtime: out of memory"},
+		{"terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\nSIGABRT: abort\nPC=0x1\n",
+			"SIGABRT: abort: terminate called after throwing an instance of 'std::bad_alloc', what():  std::bad_alloc"},
+		{"double free or corruption (out)\n\nSIGABRT: abort\n", "SIGABRT: abort: double free or corruption (out)"},
+		{"terminate called without an active exception\n", "terminate called without an active exception"},
+		{"SIGABRT: abort\n", "SIGABRT: abort"},
+	} {
+		if got := howEnded(killed, c.words); got != c.want {
+			t.Errorf("%q: %s, want %s", c.words, got, c.want)
+		}
+	}
+	if got := howEnded(nil, ""); got != "without an answer" {
+		t.Error(got)
 	}
 }

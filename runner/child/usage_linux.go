@@ -2,6 +2,7 @@ package child
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strconv"
 
@@ -52,10 +53,13 @@ func waitedForCore() float64 {
 	return float64(sum) / 1e9
 }
 
-// PeakRSS is VmHWM in bytes: the most memory that this process has had resident, without what its parent had, which getrusage counts; 0 where
-// the kernel does not say.
-func PeakRSS() int64 {
-	b, err := os.ReadFile("/proc/self/status")
+// PeakRSS is PeakRSSOf this process.
+func PeakRSS() int64 { return PeakRSSOf(os.Getpid()) }
+
+// PeakRSSOf is VmHWM in bytes: the most memory that a process has had resident, without what its parent had, which getrusage counts; 0 where
+// the kernel does not say, as of a process that has ended.
+func PeakRSSOf(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}

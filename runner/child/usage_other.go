@@ -16,5 +16,8 @@ func waitedForCore() float64 { return -1 }
 // PeakRSS is not known here.
 func PeakRSS() int64 { return 0 }
 
+// PeakRSSOf is not known here.
+func PeakRSSOf(int) int64 { return 0 }
+
 // BeFirstToDie does nothing here.
 func BeFirstToDie() {}
