@@ -53,6 +53,31 @@ func (r *rewriter) floats(t *onnxpb.TensorProto) (values []float32, release func
 	return floatsIn(raw), release, err
 }
 
+// checkConstants names the first of the weights and biases to be quantized that is not finite.
+func (s *selection) checkConstants() error {
+	names := make([]string, 0, len(s.constants)+len(s.biases))
+	for _, c := range s.constants {
+		names = append(names, c.name)
+	}
+	for _, b := range s.biases {
+		names = append(names, b.name)
+	}
+	for _, name := range names {
+		values, err := s.model.Float32s(s.weight[name])
+		if err != nil {
+			return err
+		}
+		if _, _, finite := spanAll(values); !finite {
+			return notFinite(name)
+		}
+	}
+	return nil
+}
+
+func notFinite(weight string) error {
+	return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized: mend the model", weight)
+}
+
 // scale computes a constant's scales and zero points.
 func (r *rewriter) scale(c constant) error {
 	t := r.weight[c.name]
@@ -65,7 +90,7 @@ func (r *rewriter) scale(c constant) error {
 	r.parts[c] = p
 	lows, highs, finite := channelSpans(values, t.Dims, c.axis)
 	if !finite {
-		return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized", c.name)
+		return notFinite(c.name)
 	}
 	o := r.override[c.name]
 	if fixed, ok := o.params(); ok {

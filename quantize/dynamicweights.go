@@ -95,7 +95,7 @@ func (r *dynamicRewriter) parameters(f weightForm, view []int64, axis int) (*par
 	defer release()
 	lows, highs, finite := channelSpans(floatsIn(raw), view, axis)
 	if !finite {
-		return nil, fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized", f.name)
+		return nil, notFinite(f.name)
 	}
 	p := &parts{kind: f.kind}
 	symmetric := f.kind == tensor.Int8

@@ -24,6 +24,8 @@ func TestRefusals(t *testing.T) {
 	}
 	withNaN := linear()
 	withNaN.constant("bad", append(make([]float32, 255), float32(math.NaN())), 16, 16).model.Graph.Node[0].Input[1] = "bad"
+	nanFirst := newNetwork(17).input("x", 4, 4).constant("w", append(make([]float32, 15), float32(math.NaN())), 4, 4).node("MatMul x w > a").
+		weight("v", 4, 4).node("MatMul a v > y").output("y", 4, 4)
 	badBias := linear()
 	badBias.constant("bad", append(make([]float32, 15), float32(math.Inf(1))), 16).model.Graph.Node[0].Input[2] = "bad"
 	none := newNetwork(17).input("x", 4, 16).node("Relu x > y").output("y", 4, 16)
@@ -44,6 +46,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"old opset":           {newNetwork(6).input("x", 4, 16).weight("w", 16, 16).node("MatMul x w > y").output("y", 4, 16), nil, "opset is 6"},
 		"NaN weight":          {withNaN, nil, "bad holds NaN"},
+		"NaN weight before":   {nanFirst, nil, "weight w holds NaN or infinite values; it cannot be quantized: mend the model"},
 		"infinite bias":       {badBias, nil, "bad holds NaN or infinite"},
 		"nothing":             {none, nil, "nothing can be quantized"},
 		"all excluded":        {linear(), func(q *Request) { q.Options.Exclude = "." }, "matched by --exclude"},

@@ -1,6 +1,7 @@
 package quantize
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -29,7 +30,7 @@ func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Req
 	defer func() { res.Seconds.Calibrate = time.Since(begun).Seconds() }()
 	seen, err := q.calibrate(ctx, be, s.model, s.measure, method != MethodMinMax)
 	if err != nil {
-		return err
+		return cmp.Or(s.checkConstants(), err) // what a bad weight leads to is seen first
 	}
 	res.ExamplesCount = seen.examples
 	res.Calibration = &Calibration{Method: method, Examples: seen.examples}
