@@ -29,7 +29,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(context.Background())
 	code := exitCodeOf(err)
@@ -59,6 +58,7 @@ in interleaved blocks of fresh processes, and says which variant to ship on this
 		return usageError(fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath()))
 	})
 	root.AddCommand(commands(a)...)
+	root.SetOut(a.stdout) // which completion takes when it is made
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	requireKnownSubcommand(root)
