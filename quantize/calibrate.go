@@ -47,7 +47,7 @@ type calibration struct {
 
 const (
 	// mostRunners bounds how many examples are computed at a time, and so the memory: each has the activations of one example.
-	mostRunners = 4
+	mostRunners = 8
 	// calibrationLevel is the runtime's level of optimisation. It keeps what is an output of the graph.
 	calibrationLevel = "disable"
 )
@@ -145,7 +145,7 @@ func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, pat
 	r.sums = &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}
 	runners := min(runtime.GOMAXPROCS(0), mostRunners)
 	r.session, err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: calibrationLevel,
-		IntraOpThreads: max(runtime.GOMAXPROCS(0)/runners, 1)})
+		IntraOpThreads: 1}) // more add in another order, and ranges would depend on how many the machine has
 	if err != nil {
 		return nil, fmt.Errorf("open the model for calibration: %w", err)
 	}

@@ -19,6 +19,7 @@ type Fidelity struct {
 	Agreement *float64         `json:"agreement,omitempty"` // share of equal predictions; see check.Accumulator
 	Examples  int              `json:"examples"`
 	Generated bool             `json:"generated,omitempty"` // the examples are not the user's but made from the model's input types
+	NonFinite int64            `json:"nonfinite,omitempty"` // elements that are NaN or infinite in both models, and in no figure
 	Outputs   []OutputFidelity `json:"outputs,omitempty"`
 }
 
@@ -69,6 +70,7 @@ func (c *comparison) fidelity() Fidelity {
 	f := Fidelity{Examples: c.examples}
 	for i, v := range c.outputs {
 		d := c.sums[i].Result(v.Name)
+		f.NonFinite += d.NonFiniteBoth
 		if d.Elements == 0 {
 			continue
 		}

@@ -235,6 +235,9 @@ func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
 	plain := func() *network { return newNetwork(17).input("x", 2, 4).output("y", 2, 4) }
 	matrix := func(bad float32) []float32 { return []float32{1, 2, 3, 4, 5, 6, bad, 8, 9, 10, 11, 12, 13, 14, 15, 16} }
 	mask := []float32{0, inf, 0, 0}
+	looked := func(n *network) *network {
+		return n.weight("v", 4, 4).node("ArgMax x > i", intAttribute("axis", 1), intAttribute("keepdims", 0)).node("Gather t i > e").node("Add x e > a").node("MatMul a v > y")
+	}
 	for name, c := range map[string]struct {
 		n    *network
 		want string
@@ -243,6 +246,9 @@ func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
 		"infinity in it":      {plain().constant("w", matrix(inf), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN"},
 		"NaN in a bias":       {plain().weight("w", 4, 4).constant("b", []float32{1, nan, 3, 4}, 4).node("Gemm x w b > y"), "weight b holds 1 NaN"},
 		"NaN in normalizing":  {plain().constant("w", []float32{1, nan, 3, 4}, 4).node("LayerNormalization x w > y"), "weight w holds 1 NaN"},
+		"NaN in a table":      {looked(plain().constant("t", matrix(nan), 4, 4)), "weight t holds 1 NaN"},
+		"a table of masks":    {looked(plain().constant("t", matrix(inf), 4, 4)), ""},
+		"NaN in a sum":        {plain().constant("w", matrix(nan), 4, 4).node("Einsum x w > y", &onnxpb.AttributeProto{Name: "equation", Type: onnxpb.AttributeProto_STRING, S: []byte("ni,ij->nj")}), "weight w holds 1 NaN"},
 		"a mask":              {plain().weight("w", 4, 4).constant("m", mask, 4).node("MatMul x w > a").node("Add a m > s").node("Softmax s > y"), ""},
 		"a mask made a bias":  {plain().weight("w", 4, 4).constant("m", mask, 4).node("Gemm x w m > s").node("Softmax s > y"), ""},
 		"a constant of NaN":   {plain().constant("k", []float32{nan}, 1).weight("w", 4, 4).node("MatMul x w > a").node("Max a k > y"), ""},

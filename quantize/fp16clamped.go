@@ -2,7 +2,6 @@ package quantize
 
 import (
 	"fmt"
-	"slices"
 
 	"assay/onnx"
 	"assay/onnx/onnxpb"
@@ -27,7 +26,10 @@ const (
 // weighing are the operators whose constants are weights, and the first input that is one.
 var weighing = map[string]int{"Conv": 1, "ConvTranspose": 1, "FusedConv": 1, "Gemm": 0, "FusedGemm": 0, "MatMul": 0, "FusedMatMul": 0, "LSTM": 1, "GRU": 1, "RNN": 1,
 	"Attention": 1, "BatchNormalization": 1, "InstanceNormalization": 1, "LayerNormalization": 1, "SimplifiedLayerNormalization": 1, "GroupNormalization": 1,
-	"SkipLayerNormalization": 2, "PRelu": 1}
+	"SkipLayerNormalization": 2, "PRelu": 1, "Einsum": 0, "Gather": 0}
+
+// mayMask are those of weighing whose constants may be or hold masks. A Gemm's bias is among them: the runtime makes it of an Add.
+var mayMask = map[string]int{"Gather": 0, "Gemm": 2, "FusedGemm": 2}
 
 // noteRole notes what input i of a node makes of a weight, nil for none.
 func (r *halver) noteRole(n *onnxpb.NodeProto, i int, t *onnxpb.TensorProto) {
@@ -36,7 +38,7 @@ func (r *halver) noteRole(n *onnxpb.NodeProto, i int, t *onnxpb.TensorProto) {
 		return
 	}
 	as := roleWeight
-	if i == 2 && slices.Contains([]string{"Gemm", "FusedGemm"}, n.OpType) { // the runtime makes it of an Add, which may add a mask
+	if from, may := mayMask[n.OpType]; may && i >= from {
 		as = roleAdded
 	}
 	r.roles[t] = max(r.roles[t], as)

@@ -180,3 +180,13 @@ func TestTheSourceIsNeverReplaced(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A model whose outputs are NaN is as good as its original, which says nothing.
+func TestOutputsThatAreNotFiniteAreSaid(t *testing.T) {
+	n := newNetwork(17).input("x", 4, 8).weight("w", 8, 8).constant("nan", []float32{float32(math.NaN())}, 1).
+		node("MatMul x w > a").node("Mul a nan > y").output("y", 4, 8)
+	res, _, err := static(t, n.save(t), nil)
+	if err != nil || res.Quality.NonFinite != 32*int64(res.Quality.Examples) || !has(res.Warnings, "elements of the outputs are NaN or infinite in the original, too") {
+		t.Errorf("%+v: %v", res, err)
+	}
+}

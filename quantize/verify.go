@@ -227,6 +227,9 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 			res.warn("%s", text)
 		}
 	}
+	if n := v.Quality.NonFinite; n > 0 {
+		res.warn("%d elements of the outputs are NaN or infinite in the original, too, and take no part in the figures of quality: look at the model and its examples", n)
+	}
 	switch db := worth.SQNR; {
 	case v.Quality.Examples == 0 && res.Bytes.Before > MostMadeUp:
 		res.warn("outputs were not compared with the original's: a model of more than a GiB is run on examples that are given, not on made-up ones; give --calibration")

@@ -45,7 +45,7 @@ func newQuantizeCmd(a *app) *cobra.Command {
   assay quantize model.onnx -o model-int8.onnx --ranges ranges.json --exclude '^/head'`,
 		Args: exactlyOne("an ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(cmd.Context(), endings()...)
 			defer stop()
 			err := a.quantize(ctx, args[0], q)
 			if errors.Is(err, context.Canceled) {
@@ -68,6 +68,15 @@ func newQuantizeCmd(a *app) *cobra.Command {
 	f.BoolVar(&q.dryRun, "dry-run", false, "say what would be quantized and write nothing")
 	f.BoolVar(&q.sensitivity, "sensitivity", false, "rank units by the error of the outputs when each alone is quantized; without -o nothing else")
 	return cmd
+}
+
+// endings are the signals that end a run in order. A hangup that was ignored, as nohup does, stays so.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
 }
 
 func longQuantize() string {
