@@ -46,12 +46,18 @@ func sent(t *testing.T, cfg loadgen.Config, rate float64, mean time.Duration) (*
 			t.Fatal(err)
 		}
 	}
+	return sentTo(t, cfg, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: mean})
+}
+
+// sentTo is what a load records of a target.
+func sentTo(t *testing.T, cfg loadgen.Config, target loadgen.Target) (*loadgen.Records, loadgen.Outcome) {
+	t.Helper()
 	records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { records.Close() })
-	o, err := loadgen.Run(t.Context(), cfg, &served{rng: rand.New(rand.NewPCG(1, 2)), mean: mean}, records)
+	o, err := loadgen.Run(t.Context(), cfg, target, records)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,18 +196,9 @@ func TestASteppedClockShows(t *testing.T) {
 func TestTimedOutRequestsHaveLeftTheQueue(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
-		schedule, err := loadgen.Constant(300, 4*time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer records.Close()
-		o, err := loadgen.Run(t.Context(), loadgen.Config{Workers: 1, Schedule: schedule, Duration: 4 * time.Second, Timeout: timeout, Clock: loadgen.NewSleepClock()}, &stalling{}, records)
-		if err != nil || o.Counts.Timeout < 150 {
-			t.Fatal(err, o.Counts)
+		records, o := stalled(t, loadgen.Config{Duration: 4 * time.Second, Timeout: timeout})
+		if o.Counts.Timeout < 150 {
+			t.Fatal(o.Counts)
 		}
 		if c, _ := certify(records, o, 300, loadgen.Batching{}, timeout); c.Overload != nil {
 			t.Errorf("%+v", c.Overload)
@@ -213,25 +210,26 @@ func TestTimedOutRequestsHaveLeftTheQueue(t *testing.T) {
 func TestWarmupLeavesNoBacklogWhereRequestsTimeOut(t *testing.T) {
 	const timeout = 50 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
-		schedule, err := loadgen.Constant(300, 4200*time.Millisecond)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, err := loadgen.NewRecords(t.TempDir(), 1<<16)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer records.Close()
-		cfg := loadgen.Config{Workers: 1, Schedule: schedule, Warmup: 2200 * time.Millisecond, Duration: 2 * time.Second, Timeout: timeout, Clock: loadgen.NewSleepClock()}
-		o, err := loadgen.Run(t.Context(), cfg, &stalling{}, records)
-		if err != nil || len(o.Carried) < 10 || len(o.Carried) > 20 { // those that had not gone when measure began
-			t.Fatal(err, o.Counts, len(o.Carried))
+		records, o := stalled(t, loadgen.Config{Warmup: 2200 * time.Millisecond, Duration: 2 * time.Second, Timeout: timeout})
+		if len(o.Carried) < 10 || len(o.Carried) > 20 { // those that had not gone when measure began
+			t.Fatal(o.Counts, len(o.Carried))
 		}
 		o.GivenUp = true // so that what is judged is told
 		if c, _ := certify(records, o, 300, loadgen.Batching{}, timeout); c.Overload.InFlight > 2 || c.Overload.Served < 0.98 {
 			t.Errorf("%+v", c.Overload)
 		}
 	})
+}
+
+// stalled sends an even 300/s to a stalling target.
+func stalled(t *testing.T, cfg loadgen.Config) (*loadgen.Records, loadgen.Outcome) {
+	t.Helper()
+	var err error
+	if cfg.Schedule, err = loadgen.Constant(300, cfg.Warmup+cfg.Duration); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Workers, cfg.Clock = 1, loadgen.NewSleepClock()
+	return sentTo(t, cfg, &stalling{})
 }
 
 // stalling is a Target of which the call after two seconds of a load of 300/s takes 600 ms, every other 1 ms.
