@@ -53,7 +53,8 @@ func buildVariant(ctx context.Context, b backend.Backend, c child.Config) (child
 	return child.Built{Path: path, Lineage: lineage, Cached: cached, Warnings: warnings}, nil
 }
 
-// takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. forget, which is never nil, ends the use of the examples.
+// takeCalibration gives a request its examples, or the ranges of a file in place of them, and returns what identifies them. forget, which is
+// never nil, ends the use of the examples.
 func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rangesFile string) (identity quantize.Calibrated, forget func() error, err error) {
 	forget = func() error { return nil }
 	if rangesFile != "" {
