@@ -168,6 +168,9 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	}
 	dir, err := os.MkdirTemp("", "assay-quantize")
 	if err != nil {
+		if OutOfRoom(err) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("make a folder for temporary files: %w; set TMPDIR to one that takes them", err)
 	}
 	defer os.RemoveAll(dir)
@@ -238,7 +241,7 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, src, m *onnx.M
 		return fmt.Errorf("the quantized model breaks the rules of the format, so it was not written: %w", err)
 	}
 	var input *InputError
-	if err := q.verify(ctx, be, made, res); errors.As(err, &input) {
+	if err := q.verify(ctx, be, made, res); errors.As(err, &input) || OutOfRoom(err) {
 		return fmt.Errorf("model %s: %w", q.Model, err)
 	} else if err != nil {
 		if text := clampedText(res.Clamped); text != "" {
@@ -246,7 +249,10 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, src, m *onnx.M
 		}
 		return fmt.Errorf("the quantized model does not work, so it was not written: %w", err)
 	}
-	return q.install(made, res)
+	if err := q.install(made, res); err != nil {
+		return installing{err}
+	}
+	return nil
 }
 
 // fixedInputs are the inputs of a model that have a value there, which a caller may replace, and are no inputs of what was made of it. Before version 4

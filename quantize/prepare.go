@@ -230,9 +230,9 @@ func fold(ctx context.Context, look looker, m *onnx.Model, dir string, changed b
 	}
 	if !changed {
 		out, err := foldFile(ctx, look, m.Path(), dir)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || OutOfRoom(err) {
 			return out, err
-		} // where a disk is full, writing the model says so, and the runtime does not
+		}
 	}
 	return foldDraft(ctx, look, m, dir, onnx.ExternalAuto)
 }
@@ -250,17 +250,23 @@ func foldDraft(ctx context.Context, look looker, m *onnx.Model, dir string, weig
 
 // foldFile is fold of a file.
 func foldFile(ctx context.Context, look looker, plain, dir string) (*onnx.Model, error) {
-	folded := filepath.Join(dir, "folded.onnx")
+	folded, weights := filepath.Join(dir, "folded.onnx"), filepath.Join(dir, "folded.data")
+	failed := func(err error) error { // and who tries again has the room that they took
+		err = unwritten(err, folded, weights)
+		os.Remove(folded)
+		os.Remove(weights)
+		return err
+	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
 	_, err := look(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded, IntraOpThreads: 1,
-		Config: map[string]string{"session.optimized_model_external_initializers_file_name": "folded.data",
+		Config: map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(weights),
 			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
 	if err != nil {
-		return nil, fmt.Errorf("fold constants: %w", err)
+		return nil, failed(fmt.Errorf("fold constants: %w", err))
 	}
 	out, err := onnx.Open(folded)
 	if err != nil {
-		return nil, err
+		return nil, failed(err)
 	}
 	tidy(out)
 	return out, nil

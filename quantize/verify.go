@@ -120,7 +120,8 @@ func (t *Trial) Run(ctx context.Context, job VerifyJob, stage func(string)) (*Ve
 		return nil, t.blame(ctx, err, stage)
 	}
 	v := &Verification{}
-	if v.Fused, v.Leftover, err = count(optimized); err == nil && len(v.Fused) == 0 {
+	v.Fused, v.Leftover, err = count(optimized)
+	if err = unwritten(err, optimized, optimized+".data"); err == nil && len(v.Fused) == 0 {
 		v.Fused, err = countHalves(ctx, t.be, optimized, dir)
 	}
 	if err != nil || t.examples == nil {
@@ -152,7 +153,7 @@ func (t *Trial) Run(ctx context.Context, job VerifyJob, stage func(string)) (*Ve
 
 // blame is what is wrong where a quantized model does not load: the original may not load either, where it has not run.
 func (t *Trial) blame(ctx context.Context, err error, stage func(string)) error {
-	if t.examples != nil || t.original == "" || ctx.Err() != nil {
+	if t.examples != nil || t.original == "" || ctx.Err() != nil || OutOfRoom(err) {
 		return err
 	}
 	stage("load the original")

@@ -67,10 +67,14 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 	for i := len(Levels) - 1; i >= 0; i-- {
 		work = append(work, func() error {
 			s, err := t.be.Open(ctx, path, levelOptions(Levels[i], optimized, large && !compares))
+			highest := i == len(Levels)-1
+			if err != nil && highest {
+				err = unwritten(err, optimized, optimized+".data")
+			}
 			if err != nil {
 				return fmt.Errorf("load it at optimisation level %s: %w", Levels[i], err)
 			}
-			if i == len(Levels)-1 {
+			if highest {
 				l.session = s
 				return nil
 			}
@@ -229,10 +233,12 @@ func countHalves(ctx context.Context, be backend.Backend, path, dir string) (map
 		return found, nil
 	}
 	types := valueTypes(m.Proto.Graph)
-	if values, err := describe(ctx, lookWith(be), m, dir); err == nil { // not all that the runtime writes does it read again (1.30.0)
-		for name, v := range values {
-			types[name] = v.DType
-		}
+	values, err := describe(ctx, lookWith(be), m, dir)
+	if OutOfRoom(err) {
+		return nil, err
+	} // otherwise the graph's own types do: not all that the runtime writes does it read again (1.30.0)
+	for name, v := range values {
+		types[name] = v.DType
 	}
 	for _, n := range m.Proto.Graph.Node {
 		if n.OpType != "Cast" && slices.ContainsFunc(slices.Concat(n.Input, n.Output), func(name string) bool { return types[name] == tensor.Float16 }) {

@@ -1,13 +1,10 @@
 package quantize
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 )
 
 // ownFiles are the files of a quantization by what they hold; the others are forms of the user's model.
@@ -27,29 +24,26 @@ func (e *reworded) Error() string { return e.text }
 func (e *reworded) Unwrap() error { return e.cause }
 
 // withoutPaths is an error without the names of temporary files, which nobody gave and which are gone when it is read: by a model's name where they hold
-// a form of it. Where there is no room for them it says where they are.
+// a form of it. Where there is no room for them it says where they are: see WhereRoom.
 func withoutPaths(err error, model string) error {
 	folder := regexp.QuoteMeta(strings.TrimRight(os.TempDir(), "/"))
 	own := regexp.MustCompile(folder + `((?:/assay-[a-z]+\d+)+)(?:/([\w.-]*\w))?`)
-	full := errors.Is(err, syscall.ENOSPC) || strings.Contains(err.Error(), syscall.ENOSPC.Error())
-	found := false
-	text := own.ReplaceAllStringFunc(err.Error(), func(path string) string {
-		found = true
+	said := WhereRoom(err)
+	text := own.ReplaceAllStringFunc(said.Error(), func(path string) string {
 		name := filepath.Base(path)
 		switch {
-		case full, filepath.Ext(name) == "":
+		case said != err, filepath.Ext(name) == "":
 			return "a temporary file"
 		case ownFiles[name] != "":
 			return ownFiles[name]
 		}
 		return model
 	})
-	if !found {
-		return err
-	}
-	if full {
+	if said != err {
 		text = ownSize.ReplaceAllString(text, "it takes ")
-		text += fmt.Sprintf("; temporary files are in %s: make room there, or set TMPDIR to another folder", os.TempDir())
+	}
+	if text == err.Error() {
+		return err
 	}
 	return &reworded{text, err}
 }

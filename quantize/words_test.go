@@ -3,6 +3,8 @@ package quantize
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -24,5 +26,21 @@ func TestErrorsWithoutTemporaryPaths(t *testing.T) {
 	want := "write a temporary file: the disk is full; it takes 9 bytes: no space left on device; temporary files are in /var/tmp dir: make room there, or set TMPDIR to another folder"
 	if err.Error() != want || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A runtime that could not write says only that; the disk says why. Files that were to be made where they were asked for are not in that folder.
+func TestRoomForTemporaryFiles(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	runtime := errors.New("Failed to write")
+	if err := unwritten(runtime, os.TempDir()+"/a.onnx"); err != runtime {
+		t.Errorf("with room: %v", err)
+	}
+	err := unwritten(runtime, "/dev/full")
+	if !OutOfRoom(err) || !strings.HasSuffix(WhereRoom(err).Error(), "no space left on device; temporary files are in "+os.TempDir()+": make room there, or set TMPDIR to another folder") {
+		t.Errorf("%v", err)
+	}
+	if err := (installing{syscall.ENOSPC}); WhereRoom(err) != error(err) {
+		t.Errorf("%v", WhereRoom(err))
 	}
 }

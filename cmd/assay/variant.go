@@ -73,7 +73,7 @@ func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rang
 	}
 	set, err := dataset.OpenSpooled(*d)
 	if err != nil {
-		return identity, forget, err
+		return identity, forget, quantize.WhereRoom(err)
 	}
 	q.Examples, q.Count = calibrationSource(set, q.Model, examples), takenOf(set, examples)
 	identity.Data, identity.Use = set.SHA256, calibrationUse(d.Inputs, examples)

@@ -54,6 +54,7 @@ type verifyAnswer struct {
 	Result   *quantize.Verification `json:"result,omitempty"`
 	Error    string                 `json:"error,omitempty"`
 	Input    bool                   `json:"input,omitempty"` // the error is a quantize.InputError
+	Full     bool                   `json:"full,omitempty"`  // the error is that there is no room for temporary files
 }
 
 // lookedValues are what a model takes and gives, with the types that backend.ValueInfo does not write.
@@ -166,6 +167,8 @@ func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, o
 			return a, ctx.Err()
 		case err != nil:
 			return a, v.end(fmt.Errorf("the runtime ended its process when it was to %s (%s)", v.stage, howEnded(v.cmd.Wait(), v.words.String())))
+		case a.Full:
+			return a, &quantize.RoomError{Err: errors.New(a.Error)}
 		case a.Input:
 			return a, &quantize.InputError{Err: errors.New(a.Error)}
 		case a.Error != "":

@@ -89,7 +89,7 @@ func (w *verifyWorker) run(ctx context.Context) error {
 		answer, err := w.do(ctx, job)
 		if err != nil {
 			var input *quantize.InputError
-			answer = verifyAnswer{Error: err.Error(), Input: errors.As(err, &input)}
+			answer = verifyAnswer{Error: err.Error(), Input: errors.As(err, &input), Full: quantize.OutOfRoom(err)}
 		}
 		w.say(answer)
 	}

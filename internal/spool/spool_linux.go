@@ -12,7 +12,7 @@ func unnamed() (*os.File, error) {
 	if err != nil {
 		return removed() // not every file system has such files
 	}
-	return os.NewFile(uintptr(fd), "spool"), nil
+	return os.NewFile(uintptr(fd), "a temporary file"), nil
 }
 
 func view(f *os.File, n int64) (data []byte, mapped bool, err error) {
