@@ -144,8 +144,8 @@ func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, pat
 	r.locks = make([]sync.Mutex, len(tensors))
 	r.sums = &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}
 	runners := min(runtime.GOMAXPROCS(0), mostRunners)
-	r.session, err = be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: calibrationLevel,
-		IntraOpThreads: 1}) // more add in another order, and ranges would depend on how many the machine has
+	// More threads add in another order, and ranges would depend on how many the machine has.
+	r.session, err = be.Open(ctx, path, cpuOptions(calibrationLevel, 1, nil))
 	if err != nil {
 		return nil, fmt.Errorf("open the model for calibration: %w", err)
 	}

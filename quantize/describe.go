@@ -30,7 +30,7 @@ func describe(ctx context.Context, look looker, m *onnx.Model, dir string) (map[
 		return nil, err
 	}
 	defer os.Remove(path)
-	s, err := look(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "disable", IntraOpThreads: 1})
+	s, err := look(ctx, path, cpuOptions("disable", 1, nil))
 	if err != nil {
 		return nil, fmt.Errorf("infer types and shapes: %w", err)
 	}

@@ -2,45 +2,45 @@
 
 package quantize
 
-import (
-	"bufio"
-	"os"
-	"strconv"
-	"strings"
+/*
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <link.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-	"golang.org/x/sys/unix"
-)
-
-// forgetCode gives back the pages of programs and libraries that the process has looked at, as far as they are as in their files: what starts and
-// loads a model is seldom what runs it. The system has them in its cache, and maps those that are wanted again.
-func forgetCode() {
-	f, err := os.Open("/proc/self/smaps")
-	if err != nil {
-		return
+// rewrites_code says whether the linker writes to a library's code when it loads it, which hardly any library has it do.
+static int rewrites_code(const struct dl_phdr_info* lib) {
+	for (int i = 0; i < lib->dlpi_phnum; i++) {
+		if (lib->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+		for (const ElfW(Dyn)* d = (const ElfW(Dyn)*)(lib->dlpi_addr + lib->dlpi_phdr[i].p_vaddr); d->d_tag != DT_NULL; d++)
+			if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && (d->d_un.d_val & DF_TEXTREL))) return 1;
 	}
-	defer f.Close()
-	var from, to uintptr
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		words := strings.Fields(lines.Text())
-		switch {
-		case len(words) > 4 && strings.Contains(words[0], "-"):
-			from, to = codeOf(words)
-		case words[0] == "Anonymous:" && words[1] == "0" && from < to: // a page that was written to, as by the linker, would be lost
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED) // advice
-		}
-	}
+	return 0;
 }
 
-// codeOf gives the bounds of a mapping that smaps describes, none where it is not of a file or can be written to.
-func codeOf(words []string) (from, to uintptr) {
-	if len(words) < 6 || !strings.HasPrefix(words[5], "/") || words[1][1] == 'w' || words[1][3] != 'p' {
-		return 0, 0
+static int forget_segments(struct dl_phdr_info* lib, size_t size, void* page) {
+	if (rewrites_code(lib)) return 0;
+	uintptr_t mask = *(const uintptr_t*)page - 1;
+	for (int i = 0; i < lib->dlpi_phnum; i++) {
+		const ElfW(Phdr)* s = &lib->dlpi_phdr[i];
+		if (s->p_type != PT_LOAD || (s->p_flags & PF_W)) continue;
+		uintptr_t at = lib->dlpi_addr + s->p_vaddr, from = (at + mask) & ~mask, to = (at + s->p_memsz) & ~mask; // whole pages
+		if (from < to) madvise((void*)from, to - from, MADV_DONTNEED); // advice
 	}
-	first, last, _ := strings.Cut(words[0], "-")
-	a, err1 := strconv.ParseUint(first, 16, 64)
-	b, err2 := strconv.ParseUint(last, 16, 64)
-	if err1 != nil || err2 != nil {
-		return 0, 0
-	}
-	return uintptr(a), uintptr(b)
+	return 0;
 }
+
+static void forget_code(void) {
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	dl_iterate_phdr(forget_segments, &page);
+}
+*/
+import "C"
+
+// forgetCode gives back the pages of the program and of libraries that the process has looked at, as far as nothing writes to them: what starts
+// and loads a model is seldom what runs it. The system has them in its cache, and maps those that are wanted again. Other files that are mapped
+// are left alone: another thread may unmap one at any time, and the C library then have the same addresses for a block of its own.
+func forgetCode() { C.forget_code() }

@@ -258,9 +258,10 @@ func foldFile(ctx context.Context, look looker, plain, dir string) (*onnx.Model,
 		return err
 	}
 	// Weights in a file of their own: the runtime writes no model file of more than 2 GiB.
-	_, err := look(ctx, plain, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: "basic", OptimizedPath: folded, IntraOpThreads: 1,
-		Config: map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(weights),
-			"session.optimized_model_external_initializers_min_size_in_bytes": "1024"}})
+	o := cpuOptions("basic", 1, map[string]string{"session.optimized_model_external_initializers_file_name": filepath.Base(weights),
+		"session.optimized_model_external_initializers_min_size_in_bytes": "1024"})
+	o.OptimizedPath = folded
+	_, err := look(ctx, plain, o)
 	if err != nil {
 		return nil, failed(fmt.Errorf("fold constants: %w", err))
 	}

@@ -42,9 +42,7 @@ func openExact(ctx context.Context, be backend.Backend, path, dir string, thread
 			return nil, err
 		}
 	}
-	o := cpuOptions(exactProducts)
-	o.IntraOpThreads = threads
-	return be.Open(ctx, path, o)
+	return be.Open(ctx, path, cpuOptions("", threads, exactProducts))
 }
 
 // unshareBytes gives every reader of an int8 constant one of its own, through a DequantizeLinear of its own where there is one. It reports
@@ -96,11 +94,6 @@ func unshareBytes(m *onnx.Model) (changed bool) {
 	}
 	g.Node = nodes
 	return changed
-}
-
-// cpuOptions are a session's on the CPU provider.
-func cpuOptions(config map[string]string) backend.Options {
-	return backend.Options{Provider: backend.Provider{Name: "cpu"}, Config: config}
 }
 
 // multipliesBytes reports whether there are operators, of those that the runtime made, whose products can saturate.

@@ -170,7 +170,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.be.Open(ctx, r.float(), cpuOptions(nil))
+	s, err := r.be.Open(ctx, r.float(), cpuOptions("", 0, nil))
 	if err != nil {
 		return nil, fmt.Errorf("open the float model: %w", err)
 	}

@@ -21,7 +21,7 @@ const originalLevel = "basic"
 
 // openOriginal opens the model whose outputs others are compared with.
 func openOriginal(ctx context.Context, be backend.Backend, path string) (backend.Session, error) {
-	return be.Open(ctx, path, backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: originalLevel, IntraOpThreads: runtime.GOMAXPROCS(0)})
+	return be.Open(ctx, path, cpuOptions(originalLevel, runtime.GOMAXPROCS(0), nil))
 }
 
 // run opens the original, runs it on the examples, and unloads it. Errors of it are InputErrors.

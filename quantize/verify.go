@@ -157,7 +157,7 @@ func (t *Trial) blame(ctx context.Context, err error, stage func(string)) error 
 		return err
 	}
 	stage("load the original")
-	s, wrong := t.be.Open(ctx, t.original, cpuOptions(nil))
+	s, wrong := t.be.Open(ctx, t.original, cpuOptions("", 0, nil))
 	if wrong != nil {
 		return &InputError{Err: fmt.Errorf("the original does not load either: %w", wrong)}
 	}

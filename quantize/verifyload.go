@@ -102,7 +102,7 @@ func (t *Trial) load(ctx context.Context, path, optimized, dir string) (*loads, 
 // levelOptions are of a session at a level; that of the highest writes its graph to optimized, and runs beside others if it runs at all. Without
 // copies of weights in the order of kernels, which only a run needs, the weights of a model in two files stay in their file.
 func levelOptions(level, optimized string, uncopied bool) backend.Options {
-	o := backend.Options{Provider: backend.Provider{Name: "cpu"}, Optimization: level, IntraOpThreads: runtime.GOMAXPROCS(0), Config: map[string]string{}}
+	o := cpuOptions(level, runtime.GOMAXPROCS(0), nil)
 	if uncopied {
 		o.Config["session.disable_prepacking"] = "1"
 	}
