@@ -114,7 +114,7 @@ func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Mod
 	}
 	seen, err := q.Extremes(ctx, ExtremesJob{path, tensors}, progress)
 	if err != nil {
-		return nil, err
+		return nil, unloaded{err} // for all that is known of another process's errors
 	}
 	return &calibration{tensors: tensors, extremes: seen.Ranges, histograms: make([]*histogram, len(tensors)), examples: seen.Examples}, nil
 }
@@ -147,7 +147,7 @@ func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, pat
 	// More threads add in another order, and ranges would depend on how many the machine has.
 	r.session, err = be.Open(ctx, path, cpuOptions(calibrationLevel, 1, nil))
 	if err != nil {
-		return nil, fmt.Errorf("open the model for calibration: %w", err)
+		return nil, fmt.Errorf("open the model for calibration: %w", unloaded{err})
 	}
 	defer trim()
 	defer r.session.Close()
@@ -199,7 +199,7 @@ func (r *calibrationRun) take(ctx context.Context) (i int, feeds []tensor.Value,
 	}
 	feeds, more, err := r.source(r.session.Inputs(), i)
 	if err != nil {
-		r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
+		r.fail(i, &InputError{Err: fmt.Errorf("calibration example %d: %w", i, err)})
 		return 0, nil, false
 	}
 	r.next, r.over = i+1, !more

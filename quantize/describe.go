@@ -32,7 +32,7 @@ func describe(ctx context.Context, look looker, m *onnx.Model, dir string) (map[
 	defer os.Remove(path)
 	s, err := look(ctx, path, cpuOptions("disable", 1, nil))
 	if err != nil {
-		return nil, fmt.Errorf("infer types and shapes: %w", err)
+		return nil, fmt.Errorf("infer types and shapes: %w", unloaded{err})
 	}
 	out := map[string]backend.ValueInfo{}
 	for _, t := range before.Initializer {

@@ -24,6 +24,11 @@ func Look(ctx context.Context, be backend.Backend, path string, o backend.Option
 	return &Looked{s.Inputs(), s.Outputs()}, s.Close()
 }
 
+// unloaded is an error of what may not have loaded and is a form of the user's model.
+type unloaded struct{ error }
+
+func (e unloaded) Unwrap() error { return e.error }
+
 // lookWith is Look with one backend.
 func lookWith(be backend.Backend) looker {
 	return func(ctx context.Context, path string, o backend.Options) (*Looked, error) {

@@ -133,13 +133,13 @@ func newJob(m *onnx.Model, o Options) (job, error) {
 }
 
 // job decides what the scheme will do; that of float16 asks the runtime for types.
-func (q *Request) job(ctx context.Context, be backend.Backend, m *onnx.Model, dir string) (job, error) {
+func (q *Request) job(ctx context.Context, be backend.Backend, src, m *onnx.Model, dir string) (job, error) {
 	if q.Options.Scheme != SchemeFP16 {
 		return newJob(m, q.Options)
 	}
 	h, err := newHalf(ctx, q.looker(be), m, q.Options, dir)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 	}
 	return h, nil
 }
@@ -177,7 +177,7 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	q.dir = dir
 	m, err := prepared(ctx, q.looker(be), src, q.Options, dir)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
+		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 	}
 	defer m.Close()
 	res := &Result{Model: q.Model, Out: q.Out, Scheme: q.Options.Scheme, Target: q.Options.target(), Fused: map[string]int{}, Warnings: []string{}}
@@ -186,10 +186,10 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	}
 	if q.Options.KeepFloat != 0 || q.Rank {
 		if err := q.rankUnits(ctx, be, m, dir, res); err != nil {
-			return nil, fmt.Errorf("model %s: %w", q.Model, err)
+			return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 		}
 	}
-	j, err := q.job(ctx, be, m, dir)
+	j, err := q.job(ctx, be, src, m, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 	}
 	if c, ok := j.(calibrated); ok {
 		if err := c.calibrate(ctx, be, q, res); err != nil {
-			return nil, fmt.Errorf("model %s: %w", q.Model, err)
+			return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 		}
 	}
 	if q.Out == "" {
@@ -223,7 +223,7 @@ func (q *Request) finish(ctx context.Context, be backend.Backend, src, m *onnx.M
 	}
 	m.Proto.ProducerName, m.Proto.ProducerVersion = "assay", ""
 	if err := q.describeOrigin(ctx, m); err != nil {
-		return err
+		return fmt.Errorf("model %s: %w", q.Model, err)
 	}
 	made := filepath.Join(dir, "quantized.onnx")
 	external := onnx.ExternalAuto
@@ -326,13 +326,29 @@ func refuseFolder(out string) error {
 	return nil
 }
 
-// ofTheModel is what breaks the rules of the format in a model that the runtime stopped at, which names it better than the runtime does, or
-// the error itself where there is nothing.
-func ofTheModel(m *onnx.Model, err error) error {
+// ofTheModel is what is wrong with a model where something made of it did not load or run: it breaks the rules of the format, which is named better
+// here than by the runtime, or the runtime does not load the model itself. It is the error where there is neither.
+func ofTheModel(ctx context.Context, look looker, m *onnx.Model, err error) error {
+	var known *InputError
+	if ctx.Err() != nil || OutOfRoom(err) || errors.As(err, &known) {
+		return err
+	}
 	if broken := m.Check(); broken != nil {
 		return errors.New(strings.ReplaceAll(broken.Error(), "\n", "; "))
 	}
-	return err
+	var loading unloaded
+	if !errors.As(err, &loading) {
+		return err
+	}
+	_, wrong := look(ctx, m.Path(), originalOptions())
+	if wrong == nil || errors.Is(err, wrong) { // the process that loads models may be gone
+		return err
+	}
+	return unloadedOriginal(wrong)
+}
+
+func unloadedOriginal(err error) error {
+	return &InputError{Err: fmt.Errorf("the original does not load: %w", err)}
 }
 
 func sameFile(a, b string) bool {

@@ -33,7 +33,7 @@ func Prepare(ctx context.Context, be backend.Backend, model, out string, o Optio
 	defer os.RemoveAll(dir)
 	m, err := prepared(ctx, lookWith(be), src, o, dir)
 	if err != nil {
-		return fmt.Errorf("model %s: %w", model, ofTheModel(src, err))
+		return fmt.Errorf("model %s: %w", model, ofTheModel(ctx, lookWith(be), src, err))
 	}
 	defer m.Close()
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
@@ -90,6 +90,9 @@ func folded(ctx context.Context, look looker, src *onnx.Model, o Options, dir st
 		if old {
 			return nil, fmt.Errorf("its opset is %d, and the operators of %s begin with opset %d; let the model be prepared, or export it with opset %d or newer",
 				v, o.Scheme, least, upgradedOpset)
+		}
+		if err := src.Check(); err != nil { // nothing is loaded that would say so
+			return nil, err
 		}
 		return onnx.Open(src.Path())
 	}
@@ -263,7 +266,7 @@ func foldFile(ctx context.Context, look looker, plain, dir string) (*onnx.Model,
 	o.OptimizedPath = folded
 	_, err := look(ctx, plain, o)
 	if err != nil {
-		return nil, failed(fmt.Errorf("fold constants: %w", err))
+		return nil, failed(fmt.Errorf("fold constants: %w", unloaded{err}))
 	}
 	out, err := onnx.Open(folded)
 	if err != nil {

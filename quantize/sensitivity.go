@@ -53,7 +53,7 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 	defer os.RemoveAll(dir)
 	m, err := prepared(ctx, q.looker(be), src, q.Options, dir)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(src, err))
+		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 	}
 	defer m.Close()
 	r, err := newRanker(be, &q, m, dir)
@@ -172,7 +172,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 	}
 	s, err := r.be.Open(ctx, r.float(), cpuOptions("", 0, nil))
 	if err != nil {
-		return nil, fmt.Errorf("open the float model: %w", err)
+		return nil, fmt.Errorf("open the float model: %w", unloaded{err})
 	}
 	defer s.Close()
 	r.outputs = &reference{session: s, examples: r.q.Examples}

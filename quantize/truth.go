@@ -21,14 +21,18 @@ const originalLevel = "basic"
 
 // openOriginal opens the model whose outputs others are compared with.
 func openOriginal(ctx context.Context, be backend.Backend, path string) (backend.Session, error) {
-	return be.Open(ctx, path, cpuOptions(originalLevel, runtime.GOMAXPROCS(0), nil))
+	return be.Open(ctx, path, originalOptions())
+}
+
+func originalOptions() backend.Options {
+	return cpuOptions(originalLevel, runtime.GOMAXPROCS(0), nil)
 }
 
 // run opens the original, runs it on the examples, and unloads it. Errors of it are InputErrors.
 func (u *truth) run(ctx context.Context, t *Trial) (err error) {
 	s, err := openOriginal(ctx, t.be, t.original)
 	if err != nil {
-		return &InputError{Err: fmt.Errorf("the original does not load: %w", err)}
+		return unloadedOriginal(err)
 	}
 	defer trim()
 	defer s.Close()

@@ -15,6 +15,12 @@ import (
 // Levels are the runtime's optimisation levels, the one that is used last.
 var Levels = []string{"disable", "basic", "extended", "layout", "all"}
 
+// The stages of a verification that are of the original: what goes wrong there is no fault of the quantized model.
+const (
+	StageOriginal     = "run the original"
+	StageLoadOriginal = "load the original"
+)
+
 // Verification is what trying a quantized model showed.
 type Verification struct {
 	Quality Fidelity `json:"quality"` // as this processor computes
@@ -105,7 +111,7 @@ func (t *Trial) Run(ctx context.Context, job VerifyJob, stage func(string)) (*Ve
 	}
 	defer os.RemoveAll(dir)
 	if t.examples != nil {
-		stage("run the original")
+		stage(StageOriginal)
 		t.Begin(ctx, job.Examples)
 		<-t.begun // its memory is given back before the quantized model takes some
 		if t.truth.err != nil {
@@ -156,10 +162,10 @@ func (t *Trial) blame(ctx context.Context, err error, stage func(string)) error 
 	if t.examples != nil || t.original == "" || ctx.Err() != nil || OutOfRoom(err) {
 		return err
 	}
-	stage("load the original")
-	s, wrong := t.be.Open(ctx, t.original, cpuOptions("", 0, nil))
+	stage(StageLoadOriginal)
+	s, wrong := openOriginal(ctx, t.be, t.original)
 	if wrong != nil {
-		return &InputError{Err: fmt.Errorf("the original does not load either: %w", wrong)}
+		return unloadedOriginal(wrong)
 	}
 	s.Close()
 	return err

@@ -187,8 +187,18 @@ func TestQuantizeRefuses(t *testing.T) {
 			want: "model m.onnx: the original does not run on example 0: run the model: Non-zero status code"},
 		"an original that does not load": {model: mismatched(t), args: []string{"--scheme", "int8-dynamic", "--prepare", "never"},
 			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
-		"types that do not agree": {model: mismatched(t), want: "load m.onnx: Type Error"},
-		"an override of nothing":  {files: map[string][]byte{"o.yaml": []byte("z: {type: int8}"), "c.npz": calibration}, args: append([]string{"--overrides", "o.yaml"}, static...), want: `override names tensor "z"`},
+		"types that do not agree": {model: mismatched(t), want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"types that do not agree, unprepared": {model: mismatched(t), args: append([]string{"--prepare", "never"}, static...),
+			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"types that do not agree, with histograms": {model: mismatched(t), args: append([]string{"--prepare", "never", "--method", "mse"}, static...),
+			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"types that do not agree, ranked": {model: mismatched(t), args: append([]string{"--prepare", "never", "--sensitivity"}, static...),
+			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"types that do not agree in halves": {model: mismatched(t), args: []string{"--scheme", "fp16", "--prepare", "never"},
+			want: "model m.onnx: the original does not load: load m.onnx: Type Error"},
+		"no operator set, unprepared": {model: changedModel(t, func(m *onnxpb.ModelProto) { m.OpsetImport = nil }), args: []string{"--scheme", "int8-dynamic", "--prepare", "never"},
+			want: "assay: model m.onnx: Gemm Gemm is of domain \"\", which the model does not import"},
+		"an override of nothing": {files: map[string][]byte{"o.yaml": []byte("z: {type: int8}"), "c.npz": calibration}, args: append([]string{"--overrides", "o.yaml"}, static...), want: `override names tensor "z"`},
 	} {
 		t.Run(name, func(t *testing.T) { c.check(t, good, calibration) })
 	}

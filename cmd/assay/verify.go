@@ -166,13 +166,13 @@ func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, o
 		case ctx.Err() != nil:
 			return a, ctx.Err()
 		case err != nil:
-			return a, v.end(fmt.Errorf("the runtime ended its process when it was to %s (%s)", v.stage, howEnded(v.cmd.Wait(), v.words.String())))
+			return a, v.end(v.ofOriginal(fmt.Errorf("the runtime ended its process when it was to %s (%s)", v.stage, howEnded(v.cmd.Wait(), v.words.String()))))
 		case a.Full:
 			return a, &quantize.RoomError{Err: errors.New(a.Error)}
 		case a.Input:
 			return a, &quantize.InputError{Err: errors.New(a.Error)}
 		case a.Error != "":
-			return a, errors.New(a.Error)
+			return a, v.ofOriginal(errors.New(a.Error))
 		case a.Stage != "":
 			v.stage = a.Stage
 		case a.Done == 0:
@@ -181,6 +181,14 @@ func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, o
 			progress(a.Done, a.Of)
 		}
 	}
+}
+
+// ofOriginal marks an error that came while the original was tried.
+func (v *verifier) ofOriginal(err error) error {
+	if v.stage == quantize.StageOriginal || v.stage == quantize.StageLoadOriginal {
+		return &quantize.InputError{Err: err}
+	}
+	return err
 }
 
 // end is the answer to all that is still asked.

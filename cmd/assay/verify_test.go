@@ -81,6 +81,25 @@ func TestWorkerThatDiesNamesItsStage(t *testing.T) {
 	}
 }
 
+// A worker that dies while the original runs says nothing of the quantized model.
+func TestWorkerThatDiesOfTheOriginal(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	installtest.SkipMissing(t, err)
+	v, path := workerFor(t, library)
+	v.begin(t.Context(), 1)
+	if _, _, err := v.origin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = v.verify(t.Context(), quantize.VerifyJob{Original: path, Made: path})
+	var original *quantize.InputError
+	if !errors.As(err, &original) || !strings.Contains(err.Error(), "ended its process when it was to run the original (signal: killed)") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A worker that is interrupted has no time to clean up: its temporary files go with a folder of this process's.
 func TestKilledWorkerLeavesNoFiles(t *testing.T) {
 	library, err := libraryFinder("")([]string{"cpu"})

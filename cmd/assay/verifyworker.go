@@ -82,7 +82,7 @@ func (w *verifyWorker) run(ctx context.Context) error {
 			return fmt.Errorf("read a job: %w", err)
 		}
 		if job.Begin > 0 {
-			w.stage("run the original")
+			w.stage(quantize.StageOriginal)
 			w.trial.Begin(ctx, job.Begin)
 			continue
 		}
@@ -162,7 +162,7 @@ func (w *verifyWorker) extremes(ctx context.Context, job quantize.ExtremesJob) (
 	seen, err := quantize.FindExtremes(ctx, w.backend, job, w.source(), 0, progress)
 	if err != nil && w.data != nil {
 		if _, unread := w.data(); unread != nil {
-			return nil, unread
+			return nil, &quantize.InputError{Err: unread}
 		}
 	}
 	return seen, err
