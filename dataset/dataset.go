@@ -121,7 +121,7 @@ func (d *Dataset) checkCounts(names []string) error {
 			return fmt.Errorf("array %s of %s is a single value; give one element an example", name, d.file)
 		}
 		if t.Shape[0] != d.arrays[first].Shape[0] {
-			return fmt.Errorf("arrays of %s have different counts of examples: %s has %d and %s has %d; axis 0 of each counts them", d.file, first, d.arrays[first].Shape[0], name, t.Shape[0])
+			return fmt.Errorf("arrays of %s have different counts of examples: %s has %d and %s has %d; axis 0 of each counts them (where examples stand along axis k of an input, np.expand_dims(np.moveaxis(a, k, 0), k+1) makes whole inputs of them)", d.file, first, d.arrays[first].Shape[0], name, t.Shape[0])
 		}
 	}
 	d.count = int(d.arrays[first].Shape[0])
@@ -231,10 +231,8 @@ func (d *Dataset) Reader(inputs []backend.ValueInfo, step int, hint Hint) (*Read
 	} else {
 		batch = step
 	}
-	s, err := newShapes(inputs, results.Input{}, batch)
-	if err != nil {
-		return nil, err
-	}
+	s := shapesAt(inputs, batch)
+	s.set, s.whole = true, whole
 	m := &maker{shapes: s, hint: hint, limit: MemoryLimit, forget: d.forget}
 	r := &Reader{Step: step, count: d.count, forget: d.forget, takes: make([]func(int) (tensor.Value, error), len(inputs))}
 	src := d.source()
@@ -297,8 +295,13 @@ func (d *Dataset) take(m *maker, v backend.ValueInfo, name string, step int) (fu
 	if err != nil {
 		return nil, err
 	}
-	if p.kind == rows && int(m.batch) != step {
-		return nil, fmt.Errorf("%s holds one example a row, and another array whole inputs of %d: give those of input %s as whole inputs along a new first axis, too", from, m.batch, v.Name)
+	if p.kind == rows && p.each != step {
+		stacked := "np.expand_dims(a, 1)"
+		if m.axis != "" {
+			stacked = fmt.Sprintf("np.repeat(np.expand_dims(a, 1), %d, 1)", m.batch)
+		}
+		return nil, fmt.Errorf("%s holds one example a row, and another array whole inputs of %d: give those of input %s as whole inputs along a new first axis, too, such as %s",
+			from, m.batch, v.Name, stacked)
 	}
 	converted := func(part tensor.Value, err error) (tensor.Value, error) { // feed by feed: the array may be larger than memory
 		if err != nil {
@@ -309,23 +312,23 @@ func (d *Dataset) take(m *maker, v backend.ValueInfo, name string, step int) (fu
 	}
 	switch p.kind {
 	case rows:
-		return func(lo int) (tensor.Value, error) { return converted(p.rows(t, lo, int(m.batch))) }, nil
+		return func(lo int) (tensor.Value, error) { return converted(p.rows(t, lo, p.each)) }, nil
 	case wholeFeeds:
 		return func(lo int) (tensor.Value, error) { return converted(p.whole(t, lo)) }, nil
 	}
-	return nil, fmt.Errorf("array %s of %s is one whole input %s, not one an example; stack them along a new first axis", name, d.file, v.Name)
+	return nil, fmt.Errorf("%s is %s, one whole input %s%s, not one an example; give each example as a whole input along a new first axis, such as np.stack([a, b]) of arrays like it",
+		from, shapeText(t.DType, t.Shape), v.Name, dimsText(v.Dims))
 }
 
-// wholeBatch reports whether some input's array has one dimension more than the input, and so holds whole feeds, and how large the batch axis is in
+// wholeBatch reports whether some input's array has one dimension more than the input, or that has no known rank, and so holds whole feeds, and how large the batch axis is in
 // them: 1 where they have none.
 func (d *Dataset) wholeBatch(inputs []backend.ValueInfo) (batch int, whole bool) {
-	s := &shapes{batch: 1}
-	s.axis, s.has = batchSymbol(inputs)
+	s := shapesAt(inputs, 1)
 	batch = 1
 	src := d.source()
 	for _, v := range inputs {
 		name, err := arrayFor(v, inputs, d.inputs, src)
-		if err != nil || len(v.Dims) == 0 || len(d.arrays[name].Shape) != len(v.Dims)+1 {
+		if err != nil || v.Dims != nil && (len(v.Dims) == 0 || len(d.arrays[name].Shape) != len(v.Dims)+1) {
 			continue
 		}
 		whole = true

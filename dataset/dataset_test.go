@@ -150,6 +150,55 @@ func TestHash(t *testing.T) {
 	}
 }
 
+// An input of unknown shape takes what an element of its array is, and so does an input beside it that takes rows, one of them.
+func TestReaderOfUnknownShapes(t *testing.T) {
+	const examples = 5
+	inputs := infos(t, "x float32 ", "y float32 n,2", "z float32 3,2")
+	inputs[0].Dims = nil
+	d, err := Open(results.Dataset{Name: "data", Path: writeNPZ(t, map[string]*tensor.Tensor{
+		"x": floats(t, examples, 4, 2), "y": floats(t, examples, 2), "z": floats(t, examples, 3, 2)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range [][]int64{{4, 2}, {1, 2}, {3, 2}} {
+		r, err := d.Reader(inputs[:n+1], 64, noHint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed, err := r.Feed(examples - 1)
+		if err != nil || !slices.Equal(feed[n].Tensor.Shape, want) || r.Step != 1 {
+			t.Errorf("%s: %v, want %v: %v", inputs[n].Name, feed[n].Tensor.Shape, want, err)
+		}
+	}
+	if _, _, err := Feeds(inputs[:1], results.Input{}, 1, 1, noHint); err == nil || !strings.Contains(err.Error(), "input x has no shape in the model, so its values cannot be made up") {
+		t.Errorf("err = %v", err)
+	}
+	feeds, _, err := Feeds(inputs[:1], results.Input{Shapes: map[string][]int64{"x": {3, 1}}}, 1, 1, noHint)
+	if err != nil || !slices.Equal(feeds[0][0].Tensor.Shape, []int64{3, 1}) {
+		t.Errorf("with a shape: %v", err)
+	}
+}
+
+// An input whose batch goes by another name than what leads the input beside it takes rows beside whole inputs.
+func TestReaderOfRowsBesideSequences(t *testing.T) {
+	d, err := Open(results.Dataset{Name: "data", Path: writeNPZ(t, map[string]*tensor.Tensor{"x": floats(t, 5, 3, 1, 2), "y": floats(t, 5, 2)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inputs := range [][]string{{"x float32 T,N,2", "y float32 N,2"}, {"x float32 time,batch,2", "y float32 batch,2"}, {"y float32 batch,2", "x float32 3,batch,2"}} {
+		r, err := d.Reader(infos(t, inputs...), 64, noHint)
+		if err != nil {
+			t.Errorf("%v: %v", inputs, err)
+			continue
+		}
+		feed, err := r.Feed(4)
+		at := slices.IndexFunc(inputs, func(s string) bool { return strings.HasPrefix(s, "y") })
+		if err != nil || !slices.Equal(feed[at].Tensor.Shape, []int64{1, 2}) {
+			t.Errorf("%v: %v, %v", inputs, feed, err)
+		}
+	}
+}
+
 // Where time leads, examples are whole inputs along a new first axis; a model whose names do not tell takes them as well.
 func TestReaderOfSequences(t *testing.T) {
 	open := func(arrays map[string]*tensor.Tensor) *Dataset {
@@ -182,10 +231,16 @@ func TestReaderOfSequences(t *testing.T) {
 		inputs []string
 		want   string
 	}{
+		{map[string]*tensor.Tensor{"x": floats(t, examples, time, 1, width), "y": floats(t, examples, width)}, []string{"x float32 ?,?,2", "y float32 ?,2"},
+			"give those of input y as whole inputs along a new first axis, too, such as np.expand_dims(a, 1)"},
+		{map[string]*tensor.Tensor{"x": floats(t, examples, 5, 2)}, []string{"x float32 6,2"},
+			"[5 2] does not fit input x, which is float32[6 2]; give whole inputs along a new first axis, or for every input rows along axis 0, which are taken 6 at a time"},
+		{map[string]*tensor.Tensor{"x": floats(t, 6, 6, 2), "y": floats(t, 6, 2)}, []string{"x float32 6,2", "y float32 6,2"},
+			"array y of data.npz is float32[6,2], one whole input y[6 2], not one an example; give each example as a whole input along a new first axis, such as np.stack([a, b]) of arrays like it"},
 		{map[string]*tensor.Tensor{"x": floats(t, time, examples, width)}, []string{"x float32 time,batch,2"},
 			"array x of data.npz is float32[3,5,2], and examples of input x[time batch 2] are along its axis 1: give each of them as one whole input along a new first axis, such as np.expand_dims(np.moveaxis(a, 1, 0), 2)"},
 		{map[string]*tensor.Tensor{"x": floats(t, examples, time, 1, width), "y": floats(t, examples, width)}, []string{"x float32 T,N,2", "y float32 T,2"},
-			"array y of data.npz holds one example a row, and another array whole inputs of 3: give those of input y as whole inputs along a new first axis, too"},
+			"array y of data.npz holds one example a row, and another array whole inputs of 3: give those of input y as whole inputs along a new first axis, too, such as np.repeat(np.expand_dims(a, 1), 3, 1)"},
 	} {
 		if _, err := open(c.arrays).Reader(infos(t, c.inputs...), 1, noHint); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: err = %v", c.inputs, err)

@@ -29,16 +29,14 @@ type shapes struct {
 	has    bool             // whether there is a symbolic batch axis at all
 	sizes  map[string]int64 // symbol -> size, given or found in data
 	by     map[string]string
-	whole  map[string][]int64 // input -> shape, given
+	given  map[string][]int64 // input -> shape
+	whole  bool               // of whole feeds of a data set: what leads an input without a name need not be equal between inputs
+	set    bool               // of a data set, which has no batch that could be set
 }
 
 // newShapes takes what was asked for and refuses names that the model does not have, and a batch that it cannot take.
 func newShapes(inputs []backend.ValueInfo, in results.Input, batch int) (*shapes, error) {
-	s := &shapes{inputs: inputs, batch: int64(batch), sizes: map[string]int64{}, by: map[string]string{}, whole: map[string][]int64{}}
-	s.axis, s.has = batchSymbol(inputs)
-	if s.has && s.axis != "" {
-		s.sizes[s.axis], s.by[s.axis] = s.batch, "the batch"
-	}
+	s := shapesAt(inputs, batch)
 	if err := s.checkFixed(); err != nil {
 		return nil, err
 	}
@@ -59,9 +57,19 @@ func newShapes(inputs []backend.ValueInfo, in results.Input, batch int) (*shapes
 		if err := s.bind(v, in.Shapes[name], "the shape given for "+name); err != nil {
 			return nil, err
 		}
-		s.whole[name] = in.Shapes[name]
+		s.given[name] = in.Shapes[name]
 	}
 	return s, nil
+}
+
+// shapesAt is the shapes of a batch of which nothing is given.
+func shapesAt(inputs []backend.ValueInfo, batch int) *shapes {
+	s := &shapes{inputs: inputs, batch: int64(batch), sizes: map[string]int64{}, by: map[string]string{}, given: map[string][]int64{}}
+	s.axis, s.has = batchSymbol(inputs)
+	if s.has && s.axis != "" {
+		s.sizes[s.axis], s.by[s.axis] = s.batch, "the batch"
+	}
+	return s
 }
 
 // batchSymbol names the batch axis, and reports whether there is one: the symbolic dimension that leads the first input having one, or the one of
@@ -131,6 +139,9 @@ func (s *shapes) bind(v backend.ValueInfo, shape []int64, by string) error {
 	if v.Kind != tensor.KindTensor {
 		return fmt.Errorf("%s: input %s is no tensor", by, v.Name)
 	}
+	if v.Dims == nil {
+		return nil
+	}
 	if len(shape) != len(v.Dims) {
 		return fmt.Errorf("%s: %v has %d dimensions, and input %s is %s%s", by, shape, len(shape), v.Name, v.DType, dimsText(v.Dims))
 	}
@@ -138,10 +149,10 @@ func (s *shapes) bind(v backend.ValueInfo, shape []int64, by string) error {
 	for i, d := range v.Dims {
 		size := shape[i]
 		switch {
-		case i == axis && size != s.batch:
+		case i == axis && size != s.batch && (d.Symbol != "" || !s.whole):
 			return fmt.Errorf("%s: %v has %d examples in axis %d of input %s, and the batch is %d; make them equal", by, shape, size, i, v.Name, s.batch)
 		case d.Size > 1 && d.Size != size && i == 0 && !s.has:
-			return fmt.Errorf("%s: %v does not fit input %s, which is %s%s; to put rows together set the batch to %d", by, shape, v.Name, v.DType, dimsText(v.Dims), d.Size)
+			return fmt.Errorf("%s: %v does not fit input %s, which is %s%s; %s", by, shape, v.Name, v.DType, dimsText(v.Dims), s.togetherText(d.Size))
 		case d.Size >= 0 && d.Size != size:
 			return fmt.Errorf("%s: %v does not fit input %s, which is %s%s", by, shape, v.Name, v.DType, dimsText(v.Dims))
 		case d.Size >= 0 || d.Symbol == "":
@@ -155,9 +166,20 @@ func (s *shapes) bind(v backend.ValueInfo, shape []int64, by string) error {
 	return nil
 }
 
+// unshaped reports whether neither the model nor the user says of how many dimensions v is.
+func (s *shapes) unshaped(v backend.ValueInfo) bool { return v.Dims == nil && s.given[v.Name] == nil }
+
+// togetherText says how rows come together to the size of a fixed batch axis.
+func (s *shapes) togetherText(size int64) string {
+	if s.set {
+		return fmt.Sprintf("give whole inputs along a new first axis, or for every input rows along axis 0, which are taken %d at a time", size)
+	}
+	return fmt.Sprintf("to put rows together set the batch to %d", size)
+}
+
 // shape returns the size of every dimension of v: as given, as data show it, or by default.
 func (s *shapes) shape(v backend.ValueInfo) []int64 {
-	if given, ok := s.whole[v.Name]; ok {
+	if given, ok := s.given[v.Name]; ok {
 		return given
 	}
 	out := make([]int64, len(v.Dims))
@@ -348,6 +370,9 @@ func listed(names []string) string {
 
 // dimsText prints dimensions as the model gives them: [batch 3 ? ?].
 func dimsText(dims []backend.Dim) string {
+	if dims == nil {
+		return " of unknown shape"
+	}
 	parts := make([]string, len(dims))
 	for i, d := range dims {
 		switch {

@@ -254,6 +254,9 @@ func (m *maker) generated(v backend.ValueInfo) (*column, error) {
 	default:
 		return nil, fmt.Errorf("input %s is a sequence or a map, which cannot be generated; give it with --data as a test_data_set folder", v.Name)
 	}
+	if m.unshaped(v) {
+		return nil, fmt.Errorf("input %s has no shape in the model, so its values cannot be made up: give data or a shape for it", v.Name)
+	}
 	shape := m.shape(v)
 	size, err := memoryFor(v, shape)
 	if err != nil {
@@ -273,6 +276,9 @@ func (m *maker) generated(v backend.ValueInfo) (*column, error) {
 func (m *maker) constant(v backend.ValueInfo, text string) (*column, error) {
 	if v.Kind != tensor.KindTensor {
 		return nil, fmt.Errorf("input %s is no tensor and takes no single value", v.Name)
+	}
+	if m.unshaped(v) {
+		return nil, fmt.Errorf("input %s has no shape in the model: give that, or an .npy file", v.Name)
 	}
 	shape := m.shape(v)
 	size, err := memoryFor(v, shape)

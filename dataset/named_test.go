@@ -52,3 +52,20 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+// Without names being strict, too, x beside y is the examples where both would fit.
+func TestUsualNamesBesideLabelsThatFit(t *testing.T) {
+	for want, arrays := range map[string]map[string]*tensor.Tensor{
+		"x": {"x": floats(t, 5, 2), "y": floats(t, 5, 2)},
+		"":  {"a": floats(t, 5, 2), "y": floats(t, 5, 2)},
+	} {
+		d, err := Open(results.Dataset{Name: "data", Path: writeNPZ(t, arrays)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs := infos(t, "image float32 n,2")
+		if got, err := arrayFor(inputs[0], inputs, nil, d.source()); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q, %v; want %q", got, err, want)
+		}
+	}
+}

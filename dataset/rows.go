@@ -25,6 +25,7 @@ const (
 type arrayPlan struct {
 	kind  arrayKind
 	count int   // examples or feeds in the array
+	each  int   // rows of a feed
 	bytes int64 // of one feed
 }
 
@@ -34,9 +35,15 @@ func (s *shapes) plan(v backend.ValueInfo, t *tensor.Tensor, from string) (array
 	shape := append([]int64{}, t.Shape...)
 	p := arrayPlan{count: 1}
 	switch {
+	case v.Dims == nil && len(shape) > 0: // each element is what the input takes, whatever its rank
+		p.kind, p.count = wholeFeeds, int(shape[0])
+		shape = shape[1:]
 	case len(shape) == rank && axis == 0:
-		p.kind, p.count = rows, int(shape[0])
+		p.kind, p.count, p.each = rows, int(shape[0]), int(s.batch)
 		shape[0] = s.batch
+	case s.whole && len(shape) == rank && axis < 0 && rank > 0 && (v.Dims[0].Size < 0 || v.Dims[0].Size == 1): // beside whole feeds of other inputs
+		p.kind, p.count, p.each = rows, int(shape[0]), 1
+		shape[0] = 1
 	case len(shape) == rank:
 		p.kind = oneValue
 	case len(shape) == rank+1:

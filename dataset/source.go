@@ -110,7 +110,7 @@ func (s *source) read(array string) (*tensor.Tensor, error) {
 }
 
 // arrayFor names the array that holds an input: the one that the mapping gives, the one of equal name, or for a model of one input the
-// only array that fits it in type and dimensions.
+// only array that fits it in type and dimensions, or x beside y.
 func arrayFor(v backend.ValueInfo, inputs []backend.ValueInfo, mapping map[string]string, data *source) (string, error) {
 	for name := range mapping {
 		if _, err := inputNamed(inputs, name); err != nil {
@@ -131,8 +131,11 @@ func arrayFor(v backend.ValueInfo, inputs []backend.ValueInfo, mapping map[strin
 		if err != nil {
 			return "", err
 		}
-		if len(fits) == 1 {
+		switch {
+		case len(fits) == 1:
 			return fits[0], nil
+		case slices.Contains(fits, usualExamples) && slices.Contains(data.names, usualLabels): // of labels that fit as well
+			return usualExamples, nil
 		}
 	}
 	return "", fmt.Errorf("input %s: %s has no array of that name; it has %s, and the model takes %s",
@@ -155,7 +158,7 @@ func fitting(v backend.ValueInfo, data *source) ([]string, error) {
 		if len(shape) == len(v.Dims)+1 {
 			shape = shape[1:]
 		}
-		if len(shape) != len(v.Dims) {
+		if v.Dims != nil && len(shape) != len(v.Dims) {
 			continue
 		}
 		agree := true

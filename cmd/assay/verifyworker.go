@@ -217,7 +217,7 @@ func generatedSource(model string) quantize.Source {
 		if feeds == nil {
 			made, _, err := makeFeeds(model, inputs, results.Input{}, 1, 1)
 			if err != nil {
-				return nil, false, err
+				return nil, false, fmt.Errorf("%w; examples are given with --calibration", err)
 			}
 			feeds = made
 		}
