@@ -300,35 +300,26 @@ func TestCodesRoundAwayFromZero(t *testing.T) {
 	}
 }
 
-// BenchmarkBlocks reports the bytes that are read and written a second, on all cores, beside a copy of the same values.
+// BenchmarkBlocks reports the bytes that are read and written a second, on all cores.
 func BenchmarkBlocks(b *testing.B) {
 	const rows, columns = 8192, 2048
 	values := hashedMatrix(rows, columns, 1, "normal")
-	b.Run("copy", func(b *testing.B) {
-		copied := make([]float32, len(values))
-		b.SetBytes(8 * rows * columns)
-		for b.Loop() {
-			parallel(len(values), 4096, func(from, to int) { copy(copied[from:to], values[from:to]) })
-		}
-	})
 	forms := map[string]blockLayout{"down columns": {down: true}, "along rows": {}, "dequantized": {blockFormat: blockFormat{rounding: zeroLast}, down: true, inPlace: true},
 		"dequantized turned": {blockFormat: blockFormat{rounding: zeroLast}, turned: true, inPlace: true}, "table": {blockFormat: blockFormat{rounding: divided}, inPlace: true}}
 	for _, method := range WeightMethods {
 		for _, bits := range []int{4, 8} {
 			for _, form := range slices.Sorted(maps.Keys(forms)) {
-				b.Run(method+"-"+strconv.Itoa(bits)+" "+form, func(b *testing.B) {
-					l := forms[form]
-					l.bits, l.block, l.fit = bits, 32, fitters[method]
-					l.rows, l.columns = rows, columns
-					if method != WeightNearest {
-						l.rows /= 8 // for it takes long
-					}
-					var made blocked
-					b.SetBytes(int64(4*l.rows*columns + l.codeBytes() + 4*l.scaleCount() + l.zeroBytes()))
-					for b.Loop() {
-						if err := l.quantize(values[:l.rows*columns], &made, nil); err != nil {
-							b.Fatal(err)
-						}
+				l := forms[form]
+				l.bits, l.block, l.fit = bits, 32, fitters[method]
+				l.rows, l.columns = rows, columns
+				if method != WeightNearest {
+					l.rows /= 8 // for it takes long
+				}
+				var made blocked
+				matrix := values[:l.rows*columns]
+				besideCopy(b, method+"-"+strconv.Itoa(bits)+" "+form, matrix, int64(4*len(matrix)+l.codeBytes()+4*l.scaleCount()+l.zeroBytes()), func() {
+					if err := l.quantize(matrix, &made, nil); err != nil {
+						b.Fatal(err)
 					}
 				})
 			}

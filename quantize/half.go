@@ -37,15 +37,19 @@ type halfTally struct {
 func halve(out []byte, values []float32) (t halfTally) {
 	var adding sync.Mutex
 	parallel(len(values), 4096, func(from, to int) {
-		var part halfTally
-		for i, x := range values[from:to] {
-			part.look(x)
-			binary.LittleEndian.PutUint16(out[2*(from+i):], halfBits(x))
-		}
+		part := halveRun(out[2*from:2*to], values[from:to])
 		adding.Lock()
 		defer adding.Unlock()
 		t.large, t.small, t.infinite, t.noNum = t.large+part.large, t.small+part.small, t.infinite+part.infinite, t.noNum+part.noNum
 	})
+	return t
+}
+
+func halveRunPlainly(out []byte, values []float32) (t halfTally) {
+	for i, x := range values {
+		t.look(x)
+		binary.LittleEndian.PutUint16(out[2*i:], halfBits(x))
+	}
 	return t
 }
 

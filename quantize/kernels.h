@@ -12,7 +12,7 @@ typedef struct {
 	int32_t flip;                              // what stored codes differ by, in their bits, where they stay in place
 } assay_blocks;
 
-enum { ASSAY_GROUP = 128 }; // rows whose codes are gathered before they are written, so that whole lines of the caches are; a longer block is one
+enum { ASSAY_GROUP = 512 }; // rows whose codes are gathered before they are written, so that whole lines of the caches are; a longer block is one
 
 enum { ASSAY_WIDEST = 256, ASSAY_TRIALS = 20 }; // values a block; kquant's trials
 
@@ -23,6 +23,7 @@ int assay_widen_columns(const value* v, size_t rows, size_t columns, float* low,
 void assay_quantize_rows(uint8_t* out, const value* v, size_t rows, size_t columns, const float* scales, const int32_t* zeros, int32_t least, int32_t most);
 void assay_quantize_columns(uint8_t* out, const value* v, size_t rows, size_t columns, const float* scales, const int32_t* zeros, int32_t least, int32_t most);
 void assay_pack(uint8_t* out, const uint8_t* codes, size_t n);
+void assay_halve(uint8_t* out, const value* v, size_t n, int64_t* counts);
 // They return whether every block has a scale.
 int assay_blocks_down(const assay_blocks* f, const value* v, size_t height, size_t columns, size_t width, float* scales, uint8_t* zeros, size_t step, uint8_t* out,
 	size_t pitch);

@@ -97,3 +97,13 @@ func packNibbles(out, codes []byte) {
 	}
 	C.assay_pack(cBytes(out), cBytes(codes), C.size_t(len(codes)))
 }
+
+// halveRun writes values as float16, low bytes first, and counts those that it does not hold.
+func halveRun(out []byte, values []float32) halfTally {
+	if !littleEndian || len(values) < worthCall {
+		return halveRunPlainly(out, values)
+	}
+	var counts [4]int64
+	C.assay_halve(cBytes(out), cFloats(values), C.size_t(len(values)), (*C.int64_t)(&counts[0]))
+	return halfTally{large: counts[0], small: counts[1], infinite: counts[2], noNum: counts[3]}
+}

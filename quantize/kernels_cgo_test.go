@@ -11,6 +11,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/x448/float16"
+
 	"assay/tensor"
 )
 
@@ -83,6 +85,10 @@ func compareKernels(t *testing.T, values []float32, columns int, scale float32, 
 	if a != b || a && !(sameFloats(low, low2) && sameFloats(high, high2)) {
 		t.Errorf("%d rows of %d: other extremes of columns, finite %v and %v", rows, columns, a, b)
 	}
+	halves, halves2 := make([]byte, 2*len(values)), make([]byte, 2*len(values))
+	if a, b := halveRun(halves, values), halveRunPlainly(halves2, values); a != b || !bytes.Equal(halves, halves2) {
+		t.Errorf("%d values: other float16, %+v and %+v", len(values), a, b)
+	}
 	codes := make([]byte, len(values))
 	for i, x := range values {
 		codes[i] = byte(math.Float32bits(x)>>7) & 15
@@ -112,8 +118,50 @@ func TestKernelsInCGiveTheBitsOfGo(t *testing.T) {
 	}
 }
 
+// Every float16, what rounds to it from both sides, and what lies half way to the next; the bounds, and NaN with every payload that is kept.
+func TestHalvesInCAreThoseOfGo(t *testing.T) {
+	var values []float32
+	near := func(x float32) {
+		b := math.Float32bits(x)
+		values = append(values, math.Float32frombits(b-1), x, math.Float32frombits(b+1))
+	}
+	for b := range 1 << 16 {
+		h := float16.Frombits(uint16(b)).Float32()
+		next := float16.Frombits(uint16(b + 1)).Float32()
+		near(h)
+		near(h + (next-h)/2)
+	}
+	for _, x := range []float32{smallestHalf, -smallestHalf, largestHalf, -largestHalf, 65520, 1e38, 1e-45} {
+		near(x)
+	}
+	compareHalves(t, values)
+	rng := rand.New(rand.NewPCG(8, 5))
+	for i := range values {
+		values[i] = math.Float32frombits(rng.Uint32())
+	}
+	compareHalves(t, values)
+}
+
+func compareHalves(t *testing.T, values []float32) {
+	t.Helper()
+	got, want := make([]byte, 2*len(values)), make([]byte, 2*len(values))
+	if a, b := halveRun(got, values), halveRunPlainly(want, values); a != b {
+		t.Errorf("counts %+v, in Go %+v", a, b)
+	}
+	for i, x := range values {
+		if !bytes.Equal(got[2*i:2*i+2], want[2*i:2*i+2]) {
+			t.Fatalf("%v (%#x) has float16 %x, in Go %x", x, math.Float32bits(x), got[2*i:2*i+2], want[2*i:2*i+2])
+		}
+	}
+}
+
 func FuzzKernels(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4}, uint32(0x3dcccccd), 3, 7, true)
+	for _, columns := range []int{1, 15, 16, 17, 63, 64, 65} { // about the edges of tiles
+		for _, count := range []int{columns, 7 * columns, 257 * columns / 8} {
+			f.Add(bytes.Repeat([]byte{0xcd, 0x4c, 0x3d, byte(columns)}, count), uint32(0x3dcccccd), columns-1, 4*columns, columns%2 == 0)
+		}
+	}
 	f.Fuzz(func(t *testing.T, raw []byte, scale uint32, columns, zero int, signed bool) {
 		s := math.Float32frombits(scale &^ (1 << 31))
 		if s == 0 || s-s != 0 || math.IsInf(float64(5*s), 0) || len(raw) < 4 {
@@ -179,7 +227,8 @@ func compareLayout(t *testing.T, l *blockLayout, values []float32) {
 
 func TestBlocksInCHaveTheBitsOfGo(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 2))
-	for i, shape := range [][2]int{{1, 1}, {16, 1}, {1, 16}, {33, 5}, {40, 70}, {64, 128}, {65, 129}, {257, 131}, {300, 300}, {3, 4133}, {4133, 3}} {
+	for i, shape := range [][2]int{{1, 1}, {16, 1}, {1, 16}, {33, 5}, {40, 70}, {64, 128}, {65, 129}, {257, 131}, {300, 300}, {3, 4133}, {4133, 3},
+		{65, 17}, {63, 15}, {130, 257}, {258, 66}, {600, 144}, {1100, 20}, {20, 1100}} {
 		for _, scale := range []float32{0.1, 1e-41, 1e-37, 1e30} {
 			values := moved(hostile(rng, scale, shape[0]*shape[1], true), i%4)
 			for j := range values { // whose range a float32 can hold

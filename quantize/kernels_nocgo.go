@@ -26,6 +26,8 @@ func quantizeByColumn(out []byte, values []float32, p *parts) {
 
 func packNibbles(out, codes []byte) { packNibblesPlainly(out, codes) }
 
+func halveRun(out []byte, values []float32) halfTally { return halveRunPlainly(out, values) }
+
 // fast says that blocks have no faster form here.
 func (l *blockLayout) fast() bool { return false }
 

@@ -9,17 +9,29 @@ VERSIONS void assay_reach_rows(const value* v, size_t rows, size_t columns, uint
 	for (size_t i = 0; i < rows; i++) reach(v + i * columns, columns, most_negative + i, most_positive + i);
 }
 
+// wider widens low and high by n rows, of which n is known where it is compiled, and returns whether any value is not finite.
+PART uint32_t wider(const value* v, size_t n, size_t columns, float* low, float* high) {
+	uint32_t odd = 0;
+	for (size_t i = 0; i < columns; i++) {
+		float least = low[i], most = high[i];
+#pragma GCC unroll 4
+		for (size_t k = 0; k < n; k++) {
+			float x = v[k * columns + i];
+			odd |= (bits_of(x) & MAGNITUDE) >= INFINITE;
+			least = x < least ? x : least;
+			most = x > most ? x : most;
+		}
+		low[i] = least, high[i] = most;
+	}
+	return odd;
+}
+
 // Gives whether all values are finite.
 VERSIONS int assay_widen_columns(const value* v, size_t rows, size_t columns, float* low, float* high) {
 	uint32_t odd = 0;
-	for (size_t r = 0; r < rows; r++, v += columns) {
-		for (size_t i = 0; i < columns; i++) {
-			float x = v[i];
-			odd |= (bits_of(x) & MAGNITUDE) >= INFINITE;
-			low[i] = x < low[i] ? x : low[i];
-			high[i] = x > high[i] ? x : high[i];
-		}
-	}
+	size_t r = 0;
+	for (; r + 4 <= rows; r += 4) odd |= wider(v + r * columns, 4, columns, low, high);
+	for (; r < rows; r++) odd |= wider(v + r * columns, 1, columns, low, high);
 	return !odd;
 }
 
@@ -50,4 +62,40 @@ VERSIONS void assay_quantize_columns(uint8_t* out, const value* v, size_t rows, 
 VERSIONS void assay_pack(uint8_t* out, const uint8_t* codes, size_t n) {
 	pack(out, codes, n, 0);
 	if (n % 2) out[n / 2] = codes[n - 1];
+}
+
+// Bits of float32: the bounds of half.go, float16's smallest normal number, 0.5 of which the last place is float16's smallest, and the difference of
+// the exponents' biases.
+enum { SMALLEST_HALF = 0x337ffae5, LARGEST_HALF = 0x477fe000, NORMAL_HALF = 0x38800000, ONE_HALF = 0x3f000000, REBIAS = 0x38000000 };
+
+// half is halfBits of half.go.
+PART uint32_t half(uint32_t b) {
+	uint32_t a = b & MAGNITUDE, nan = 0x7e00 | (a >> 13 & 0x3ff), infinite = a == INFINITE, odd = a > INFINITE, h;
+	a = a > LARGEST_HALF ? LARGEST_HALF : a;
+	a = a > 0 && a < SMALLEST_HALF ? SMALLEST_HALF : a;
+	h = a < NORMAL_HALF ? (uint32_t)bits_of(float_of(a) + 0.5f) - ONE_HALF : (a - REBIAS + 0xfff + (a >> 13 & 1)) >> 13;
+	h = infinite ? 0x7c00 : h;
+	h = odd ? nan : h;
+	return h | (b >> 16 & 0x8000);
+}
+
+// Writes values as float16, in the machine's order of bytes, and counts those that it does not hold: in the order of halfTally.
+VERSIONS void assay_halve(uint8_t* out, const value* v, size_t n, int64_t* counts) {
+	enum { PIECE = 4096 };
+	typedef uint16_t pair __attribute__((aligned(1), may_alias));
+	const bits* b = (const bits*)v;
+	pair* to = (pair*)out;
+	for (size_t at = 0; at < n; at += PIECE) {
+		uint32_t large = 0, small = 0, infinite = 0, nan = 0;
+		size_t end = n - at < PIECE ? n : at + PIECE;
+		for (size_t i = at; i < end; i++) {
+			uint32_t a = b[i] & MAGNITUDE;
+			large += a > LARGEST_HALF && a < INFINITE;
+			small += a > 0 && a < SMALLEST_HALF;
+			infinite += a == INFINITE;
+			nan += a > INFINITE;
+			to[i] = (uint16_t)half(b[i]);
+		}
+		counts[0] += large, counts[1] += small, counts[2] += infinite, counts[3] += nan;
+	}
 }

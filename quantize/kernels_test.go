@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"assay/tensor"
 )
@@ -146,37 +148,73 @@ func TestParallelCoversEveryElementOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkKernels reports the bytes that a kernel reads and writes a second, on all cores, beside a copy.
+// besideCopy measures what moves some bytes (those read and those written), each time beside a copy that moves as many, half of them read and half
+// written, and beside a reading of values. Memory is not equally fast at all times. "copied" is the copy's median time as a share of the median
+// time measured, "read" is that of reading.
+func besideCopy(b *testing.B, name string, values []float32, moved int64, do func()) {
+	copied := make([]float32, len(values))
+	b.Run(name, func(b *testing.B) {
+		b.SetBytes(moved)
+		var own, copies, reads []float64
+		timed := func(into *[]float64, do func()) {
+			start := time.Now()
+			do()
+			*into = append(*into, time.Since(start).Seconds())
+		}
+		n, from := int(min(moved/8, int64(len(values)))), 0
+		for b.Loop() {
+			timed(&own, do)
+			b.StopTimer()
+			from = (from + n/2) % max(len(values)-n, 1) // other values than those that a cache still holds
+			timed(&copies, func() { parallel(n, 4096, func(f, t int) { copy(copied[f:t], values[from+f:from+t]) }) })
+			timed(&reads, func() { spanAll(values) })
+			b.StartTimer()
+		}
+		slices.Sort(own)
+		slices.Sort(copies)
+		slices.Sort(reads)
+		half := len(own) / 2
+		b.ReportMetric(100*copies[half]/own[half], "%copied")
+		b.ReportMetric(100*reads[half]/own[half], "%read")
+	})
+}
+
+// BenchmarkKernels reports the bytes that a kernel reads and writes a second, on all cores.
 func BenchmarkKernels(b *testing.B) {
-	const count = 1 << 24
+	const rows, columns = 8192, 2048
+	const count = rows * columns
 	rng := rand.New(rand.NewPCG(7, 4))
-	values, copied, out := make([]float32, count), make([]float32, count), make([]byte, count)
+	values, out, halves := make([]float32, count), make([]byte, count), make([]byte, 2*count)
 	for i := range values {
 		values[i] = float32(rng.NormFloat64())
 		out[i] = byte(rng.IntN(16))
 	}
-	run := func(name string, size int64, do func()) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(size)
-			for b.Loop() {
-				do()
-			}
+	packed := make([]byte, count/2)
+	besideCopy(b, "pack nibbles", values, count+count/2, func() {
+		parallel(count, 4096, func(from, to int) { packNibbles(packed[from/2:to/2], out[from:to]) })
+	})
+	besideCopy(b, "span", values, 4*count, func() { spanAll(values) })
+	besideCopy(b, "quantize", values, 5*count, func() { quantizeAll(out, values, Params{Scale: 0.04}, tensor.Int8) })
+	byRow, byColumn := &parts{kind: tensor.Int8}, &parts{kind: tensor.Int8}
+	byRow.scales, byRow.zeros = slices.Repeat([]float32{0.04}, rows), make([]int32, rows)
+	byColumn.scales, byColumn.zeros = slices.Repeat([]float32{0.04}, columns), make([]int32, columns)
+	lows, highs := make([]float32, rows), make([]float32, rows)
+	besideCopy(b, "span of rows", values, 4*count, func() {
+		parallel(rows, 16, func(from, to int) {
+			rowSpans(values[from*columns:to*columns], columns, lows[from:to], highs[from:to])
 		})
-	}
-	run("copy", 8*count, func() { parallel(count, 4096, func(from, to int) { copy(copied[from:to], values[from:to]) }) })
-	run("span", 4*count, func() { spanAll(values) })
-	run("quantize", 5*count, func() { quantizeAll(out, values, Params{Scale: 0.04}, tensor.Int8) })
-	run("quantize plainly", 5*count, func() {
+	})
+	besideCopy(b, "quantize rows", values, 5*count, func() {
+		parallel(rows, 16, func(from, to int) {
+			quantizeRows(out[from*columns:to*columns], values[from*columns:to*columns], columns, byRow.scales[from:to], byRow.zeros[from:to], tensor.Int8)
+		})
+	})
+	besideCopy(b, "span of columns", values, 4*count, func() { columnSpans(values, lows[:columns], highs[:columns]) })
+	besideCopy(b, "quantize columns", values, 5*count, func() { quantizeColumns(out, values, byColumn) })
+	besideCopy(b, "halve", values, 6*count, func() { halve(halves, values) })
+	besideCopy(b, "quantize plainly", values, 5*count, func() {
 		parallel(count, 4096, func(from, to int) {
 			quantizeInto(out[from:to], values[from:to], Params{Scale: 0.04}, tensor.Int8)
 		})
 	})
-	for i := range out {
-		out[i] &= 15
-	}
-	packed := make([]byte, count/2)
-	run("pack nibbles", count+count/2, func() {
-		parallel(count, 4096, func(from, to int) { packNibbles(packed[from/2:to/2], out[from:to]) })
-	})
-	run("copy bytes", count, func() { parallel(count/2, 4096, func(from, to int) { copy(packed[from:to], out[from:to]) }) })
 }
