@@ -68,34 +68,41 @@ VERSIONS void assay_pack(uint8_t* out, const uint8_t* codes, size_t n) {
 // the exponents' biases.
 enum { SMALLEST_HALF = 0x337ffae5, LARGEST_HALF = 0x477fe000, NORMAL_HALF = 0x38800000, ONE_HALF = 0x3f000000, REBIAS = 0x38000000 };
 
-// half is halfBits of half.go.
-PART uint32_t half(uint32_t b) {
-	uint32_t a = b & MAGNITUDE, nan = 0x7e00 | (a >> 13 & 0x3ff), infinite = a == INFINITE, odd = a > INFINITE, h;
-	a = a > LARGEST_HALF ? LARGEST_HALF : a;
-	a = a > 0 && a < SMALLEST_HALF ? SMALLEST_HALF : a;
-	h = a < NORMAL_HALF ? (uint32_t)bits_of(float_of(a) + 0.5f) - ONE_HALF : (a - REBIAS + 0xfff + (a >> 13 & 1)) >> 13;
-	h = infinite ? 0x7c00 : h;
-	h = odd ? nan : h;
-	return h | (b >> 16 & 0x8000);
+// half is halfBits of half.go for the bits of a magnitude that float16 holds.
+PART int32_t half(int32_t a) {
+	int32_t whole = (a - REBIAS + 0xfff + (a >> 13 & 1)) >> 13, part = bits_of(float_of((uint32_t)a) + 0.5f) - ONE_HALF;
+	return a < NORMAL_HALF ? part : whole;
 }
 
-// Writes values as float16, in the machine's order of bytes, and counts those that it does not hold: in the order of halfTally.
+// half_of_any is half for all magnitudes, which it counts.
+PART int32_t half_of_any(int32_t a, int64_t* counts) {
+	counts[0] += a > LARGEST_HALF && a < INFINITE;
+	counts[1] += a > 0 && a < SMALLEST_HALF;
+	counts[2] += a == INFINITE;
+	counts[3] += a > INFINITE;
+	if (a >= INFINITE) return a == INFINITE ? 0x7c00 : 0x7e00 | (a >> 13 & 0x3ff);
+	if (a > 0 && a < SMALLEST_HALF) a = SMALLEST_HALF;
+	return half(a > LARGEST_HALF ? LARGEST_HALF : a);
+}
+
+// Writes values as float16, in the machine's order of bytes, and counts those that it does not hold, which are rare: in the order of halfTally.
 VERSIONS void assay_halve(uint8_t* out, const value* v, size_t n, int64_t* counts) {
-	enum { PIECE = 4096 };
+	enum { PIECE = 2048 };
 	typedef uint16_t pair __attribute__((aligned(1), may_alias));
 	const bits* b = (const bits*)v;
 	pair* to = (pair*)out;
-	for (size_t at = 0; at < n; at += PIECE) {
-		uint32_t large = 0, small = 0, infinite = 0, nan = 0;
-		size_t end = n - at < PIECE ? n : at + PIECE;
-		for (size_t i = at; i < end; i++) {
-			uint32_t a = b[i] & MAGNITUDE;
-			large += a > LARGEST_HALF && a < INFINITE;
-			small += a > 0 && a < SMALLEST_HALF;
-			infinite += a == INFINITE;
-			nan += a > INFINITE;
-			to[i] = (uint16_t)half(b[i]);
+	for (size_t at = 0; at < n; at += PIECE, b += PIECE, to += PIECE) {
+		const size_t size = n - at < PIECE ? n - at : PIECE;
+		uint32_t most = 0, least = MAGNITUDE; // least of what is not 0, less 1
+		for (size_t i = 0; i < size; i++) {
+			uint32_t a = b[i] & MAGNITUDE, below = a - 1;
+			most = most > a ? most : a;
+			least = least < below ? least : below;
 		}
-		counts[0] += large, counts[1] += small, counts[2] += infinite, counts[3] += nan;
+		if (most > LARGEST_HALF || least < SMALLEST_HALF - 1) {
+			for (size_t i = 0; i < size; i++) to[i] = (uint16_t)(half_of_any((int32_t)(b[i] & MAGNITUDE), counts) | (b[i] >> 16 & 0x8000));
+			continue;
+		}
+		for (size_t i = 0; i < size; i++) to[i] = (uint16_t)(half((int32_t)(b[i] & MAGNITUDE)) | (b[i] >> 16 & 0x8000));
 	}
 }
