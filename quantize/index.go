@@ -97,12 +97,13 @@ func input(n *onnxpb.NodeProto, i int) string {
 	return ""
 }
 
+// nodeName is a node's name or, where it has none, what tells it from others: it stands in reports, and --include and --exclude match it.
 func nodeName(n *onnxpb.NodeProto) string {
 	if n.Name != "" {
 		return n.Name
 	}
-	if len(n.Output) > 0 {
-		return n.OpType + " of " + n.Output[0]
+	if made := nodeKey(n); made != "" {
+		return n.OpType + " of " + made
 	}
 	return n.OpType
 }

@@ -42,8 +42,9 @@ type Request struct {
 	// Beside, where not nil, gives files that are written with Out, whose content may depend on all of the result: where one cannot be, none is.
 	Beside func(res *Result) []install.File
 
-	dir      string // of the files of this run, "" where there is none yet
-	compared int    // examples, at most
+	dir      string                 // of the files of this run, "" where there is none yet
+	compared int                    // examples, at most
+	beside   map[string]*neighbours // of the prepared graph
 }
 
 // Result says what became of a model.
@@ -215,6 +216,7 @@ func (q *Request) make(ctx context.Context, be backend.Backend) (*Result, error)
 // finish rewrites, writes, checks and moves into place.
 func (q *Request) finish(ctx context.Context, be backend.Backend, src, m *onnx.Model, j job, res *Result, dir string) error {
 	begun := time.Now()
+	q.beside = neighboursOf(m.Proto.Graph)
 	if err := j.rewrite(res); err != nil {
 		return fmt.Errorf("model %s: %w", q.Model, err)
 	}

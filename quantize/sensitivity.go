@@ -155,7 +155,7 @@ func (r *ranker) alone(u *Unit) Options {
 	o := r.q.Options
 	o.float = map[string]string{}
 	for i := range r.units {
-		if other := &r.units[i]; other.Name != u.Name {
+		if other := &r.units[i]; other != u { // two nodes may have one name
 			for _, key := range other.keys {
 				o.float[key] = "another unit is tried"
 			}

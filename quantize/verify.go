@@ -27,7 +27,7 @@ type Verification struct {
 	// Exact is the quality on processors whose 8-bit products do not saturate; nil where this is one.
 	Exact    *Fidelity      `json:"exact,omitempty"`
 	Fused    map[string]int `json:"fused"`
-	Leftover []string       `json:"leftover"` // QuantizeLinear and DequantizeLinear nodes that the runtime did not fuse
+	Leftover []Leftover     `json:"leftover"` // QuantizeLinear and DequantizeLinear nodes that the runtime did not fuse
 }
 
 // VerifyJob says what is tried.
@@ -224,8 +224,8 @@ func (q *Request) verify(ctx context.Context, be backend.Backend, made string, r
 		return err
 	}
 	res.Quality, res.Exact, res.Fused = v.Quality, v.Exact, v.Fused
-	if n := len(v.Leftover); n > 0 && len(v.Fused) > 0 {
-		res.warn("%d QuantizeLinear and DequantizeLinear nodes remain in the optimised graph (%s); each costs time at a border between 8 bits and float", n, someOf(v.Leftover))
+	if len(v.Leftover) > 0 && len(v.Fused) > 0 {
+		res.warn("%s", leftoverText(v.Leftover, q.beside))
 	}
 	worth := v.Quality
 	if v.Exact != nil {

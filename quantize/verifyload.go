@@ -197,28 +197,20 @@ func hasBytes(path string) (found bool) {
 // lowPrecision are the operators by which the runtime computes on quantized values, by the beginning of their names.
 var lowPrecision = []string{"QLinear", "QGemm", "MatMulInteger", "ConvInteger", "DynamicQuantize", "QAttention", "QEmbedLayerNormalization", "MatMulNBits", "GatherBlockQuantized", "QMoE", "QOrdered"}
 
-// count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused; those at the model's own inputs
-// and outputs are not counted, because floats come and go there.
-func count(path string) (fused map[string]int, leftover []string, err error) {
+// count gives the low-precision operators of an optimised model, and the Q/DQ nodes that were not fused.
+func count(path string) (fused map[string]int, leftover []Leftover, err error) {
 	m, err := onnx.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer m.Close()
-	border := map[string]bool{}
-	for _, v := range append(m.Inputs(), m.Proto.Graph.Output...) {
-		border[v.Name] = true
-	}
 	fused = map[string]int{}
 	m.EachNode(func(n *onnxpb.NodeProto) {
-		if (n.OpType == "QuantizeLinear" && !border[n.Input[0]]) || (n.OpType == "DequantizeLinear" && !border[n.Output[0]]) {
-			leftover = append(leftover, nodeName(n))
-		}
 		if n.OpType != "DynamicQuantizeLinear" && slices.ContainsFunc(lowPrecision, func(prefix string) bool { return strings.HasPrefix(n.OpType, prefix) }) {
 			fused[n.OpType]++
 		}
 	})
-	return fused, leftover, nil
+	return fused, leftovers(m), nil
 }
 
 // countHalves gives the operators of an optimised model that compute on float16, or none where it has none. Casts are not counted.
