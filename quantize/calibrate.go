@@ -57,8 +57,7 @@ type calibrationRun struct {
 	probe    probe
 	session  backend.Session
 	source   Source
-	progress func(done, of int)
-	of       int // examples, 0 where that is not known
+	progress func(done int)
 
 	mu     sync.Mutex // of what follows, and of calls of source and progress
 	next   int
@@ -68,27 +67,6 @@ type calibrationRun struct {
 	err    error
 	sums   *calibration
 	locks  []sync.Mutex // of histograms
-}
-
-// ExtremesJob says of which tensors the extremes are sought.
-type ExtremesJob struct {
-	Model   string   `json:"model"` // file whose outputs are figures of the tensors, in their order
-	Tensors []string `json:"tensors"`
-}
-
-// Extremes are what a run over the examples showed.
-type Extremes struct {
-	Ranges   Ranges `json:"ranges"` // without tensors that were always empty
-	Examples int    `json:"examples"`
-}
-
-// FindExtremes runs the examples, count where that is known, through a model made for it, with a backend of this process.
-func FindExtremes(ctx context.Context, be backend.Backend, job ExtremesJob, source Source, count int, progress func(done, of int)) (*Extremes, error) {
-	sums, err := runExamples(ctx, be, &calibrationRun{probe: figureProbe{}, source: source, progress: progress, of: count}, job.Model, job.Tensors)
-	if err != nil {
-		return nil, err
-	}
-	return &Extremes{sums.extremes, sums.examples}, nil
 }
 
 // calibrate runs the examples of a request through the model, some at a time, and keeps the extremes of the named tensors, and histograms of them
@@ -102,27 +80,17 @@ func (q *Request) calibrate(ctx context.Context, be backend.Backend, m *onnx.Mod
 	} else {
 		p, m.Proto.Graph = probeFigures(before, tensors)
 	}
-	path, remove, err := q.saveProbe(m)
+	path, remove, err := q.saveNear(m, "calibrate.onnx")
 	m.Proto.Graph = before
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	progress := remaining(q.Progress)
-	if histograms || q.Extremes == nil {
-		return runExamples(ctx, be, &calibrationRun{probe: p, source: q.Examples, progress: progress, of: q.Count}, path, tensors)
-	}
-	seen, err := q.Extremes(ctx, ExtremesJob{path, tensors}, progress)
-	if err != nil {
-		return nil, unloaded{err} // for all that is known of another process's errors
-	}
-	return &calibration{tensors: tensors, extremes: seen.Ranges, histograms: make([]*histogram, len(tensors)), examples: seen.Examples}, nil
+	return runExamples(ctx, be, &calibrationRun{probe: p, source: q.Examples, progress: q.remaining()}, path, tensors)
 }
 
-// saveProbe writes a model to be calibrated. A prepared graph stands in this run's own folder, with its weights in a file beside it: they are not
-// copied.
-func (q *Request) saveProbe(m *onnx.Model) (path string, remove func(), err error) {
-	const name = "calibrate.onnx"
+// saveNear writes a form of a prepared graph. That stands in this run's own folder, with its weights in a file beside it: they are not copied.
+func (q *Request) saveNear(m *onnx.Model, name string) (path string, remove func(), err error) {
 	if path := filepath.Join(q.dir, name); q.dir != "" && filepath.Dir(m.Path()) == q.dir {
 		return path, func() { os.Remove(path) }, m.SaveDraftBeside(path)
 	}
@@ -179,7 +147,7 @@ func (r *calibrationRun) work(ctx context.Context) {
 		if err != nil {
 			r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
 		} else if r.done++; r.progress != nil {
-			r.progress(r.done, r.of)
+			r.progress(r.done)
 		}
 		r.mu.Unlock()
 	}
@@ -251,6 +219,18 @@ func (r *calibrationRun) count(i int, s extremesSeen) {
 		r.sums.histograms[i] = &histogram{}
 	}
 	r.sums.histograms[i].add(s.values, s.low, s.high)
+}
+
+// remaining tells how far the request's calibration is.
+func (q *Request) remaining() func(done int) {
+	tell := remaining(q.Progress)
+	return func(done int) {
+		count := 0
+		if q.Count != nil {
+			count = q.Count()
+		}
+		tell(done, count)
+	}
 }
 
 // remaining tells, at most once in a second, how far a calibration is, and how long the rest takes where the number of examples is known.

@@ -105,7 +105,7 @@ func TestPreparationMapsWeights(t *testing.T) {
 	}
 }
 
-// The probe of a prepared graph refers to the graph's weights.
+// The probe of a prepared graph refers to the graph's weights, and so does what another process is given to make the probe of.
 func TestProbeCopiesNoWeights(t *testing.T) {
 	path, names, weights := products(t, 2, 1024)
 	src, err := onnx.Open(path)
@@ -119,18 +119,42 @@ func TestProbeCopiesNoWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	q := &Request{Examples: normal(1), dir: dir}
-	q.Extremes = func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error) {
-		for _, file := range []string{job.Model, job.Model + ".data"} {
+	q := &Request{Options: DefaultOptions(), Examples: normal(1), dir: dir}
+	small := func(file string) {
+		for _, file := range []string{file, file + ".data"} {
 			if info, err := os.Stat(file); err == nil && info.Size() > weights/100 {
 				t.Errorf("%s has %d bytes", filepath.Base(file), info.Size())
 			}
 		}
-		return FindExtremes(ctx, be, job, q.Examples, 1, progress)
 	}
-	if _, err := q.calibrate(t.Context(), be, m, names, false); err != nil {
+	q.Calibrate = func(ctx context.Context, q *Request, path string, tensors []string) (*CalibratedRanges, error) {
+		small(path)
+		return Calibrate(ctx, spying{be, small}, *q, path, tensors)
+	}
+	s, err := newStatic(m, q.Options)
+	if err != nil {
 		t.Fatal(err)
 	}
+	found, err := s.calibrateOn(t.Context(), be, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names[:len(names)-1] {
+		if _, ok := found.Ranges[name]; !ok {
+			t.Errorf("tensor %s has no range", name)
+		}
+	}
+}
+
+// spying is a backend that shows the files that it opens.
+type spying struct {
+	backend.Backend
+	see func(path string)
+}
+
+func (b spying) Open(ctx context.Context, path string, o backend.Options) (backend.Session, error) {
+	b.see(path)
+	return b.Backend.Open(ctx, path, o)
 }
 
 // Freed blocks are the system's again, however large the blocks were that were freed before.

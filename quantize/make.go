@@ -24,19 +24,22 @@ type Request struct {
 	Options  Options
 	External onnx.External     // where the result's weights go
 	Examples Source            // calibration data, and what the result is compared with the original on; nil where there is none
-	Count    int               // of examples, for the time left; 0 where it is not known
+	Count    func() int        // of examples, for the time left; nil where it is not known
 	Ranges   Ranges            // of activations, in place of calibration
 	Rank     bool              // rank the units by sensitivity; Options.KeepFloat does it too
 	Lineage  map[string]string // metadata of the result
 	Progress func(text string)
+	Trying   func(what string) // is told what the runtime is to do next, in Calibrate and Rank: after a crash of it the only trace
 	// Verify tries the result before it is kept; nil calls Verify in this process, which a crash of the runtime would then end.
 	Verify func(ctx context.Context, job VerifyJob) (*Verification, error)
 	// Near, where not nil, is called when all is known but the result: what Verify needs of the original may be done meanwhile.
 	// It is told on how many examples outputs will be compared at most.
 	Near func(ctx context.Context, examples int)
-	// Look and Extremes, where not nil, do what the functions of those names do, in the process that Verify calls.
-	Look     func(ctx context.Context, path string, o backend.Options) (*Looked, error)
-	Extremes func(ctx context.Context, job ExtremesJob, progress func(done, of int)) (*Extremes, error)
+	// Look, Calibrate and RankUnits, where not nil, do what Look, Calibrate and Rank do, in the process that Verify calls. Where all of these are there,
+	// Make needs no backend, and of Examples only whether there are any.
+	Look      func(ctx context.Context, path string, o backend.Options) (*Looked, error)
+	Calibrate func(ctx context.Context, q *Request, path string, tensors []string) (*CalibratedRanges, error)
+	RankUnits func(ctx context.Context, q *Request, path string) (*Ranked, error)
 	// Later, where not nil, gives what of the lineage is still being computed. It is called once, before the result is written.
 	Later func(ctx context.Context) (map[string]string, error)
 	// Beside, where not nil, gives files that are written with Out, whose content may depend on all of the result: where one cannot be, none is.
@@ -45,6 +48,12 @@ type Request struct {
 	dir      string                 // of the files of this run, "" where there is none yet
 	compared int                    // examples, at most
 	beside   map[string]*neighbours // of the prepared graph
+}
+
+func (q *Request) trying(what string) {
+	if q.Trying != nil {
+		q.Trying(what)
+	}
 }
 
 // Result says what became of a model.

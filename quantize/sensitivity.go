@@ -56,15 +56,66 @@ func Sensitivity(ctx context.Context, be backend.Backend, q Request) (*Ranking, 
 		return nil, fmt.Errorf("model %s: %w", q.Model, ofTheModel(ctx, q.looker(be), src, err))
 	}
 	defer m.Close()
-	r, err := newRanker(be, &q, m, dir)
+	float, err := saveFloat(m, dir)
+	if err != nil {
+		return nil, err
+	}
+	ranked, err := Rank(ctx, be, q, float)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", q.Model, err)
 	}
+	return &ranked.Ranking, nil
+}
+
+// Ranked is a ranking with what was computed for it.
+type Ranked struct {
+	Ranking    Ranking `json:"ranking"`
+	Ranges     Ranges  `json:"ranges"`     // of all activations that some unit quantizes; nil for schemes that need none
+	Examples   int     `json:"examples"`   // that ranges were computed on, 0 where they are given
+	Calibrated float64 `json:"calibrated"` // how long that took, in seconds; part of the ranking's
+}
+
+// Rank ranks the units of the prepared graph at path: see Sensitivity.
+func Rank(ctx context.Context, be backend.Backend, q Request, path string) (*Ranked, error) {
+	switch {
+	case q.Options.Scheme == SchemeFP16:
+		return nil, errors.New("scheme fp16 changes whole graphs, so its units cannot be ranked; keep nodes float by name or type")
+	case q.Examples == nil:
+		return nil, errors.New("ranking units needs examples that their outputs are compared on")
+	}
+	dir, err := os.MkdirTemp("", "assay-sensitivity")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	units, err := unitsOf(path)
+	if err != nil {
+		return nil, err
+	}
+	q.Calibrate, q.dir = nil, filepath.Dir(path) // it is done here
+	r := &ranker{be: be, q: &q, float: path, dir: dir, units: units}
 	ranking, err := r.rank(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", q.Model, err)
+		return nil, err
 	}
-	return ranking, nil
+	return &Ranked{*ranking, r.ranges, r.seen.ExamplesCount, r.seen.Seconds.Calibrate}, nil
+}
+
+// saveFloat writes a prepared graph to a file of its own.
+func saveFloat(m *onnx.Model, dir string) (path string, err error) {
+	path = filepath.Join(dir, "float.onnx")
+	return path, m.SaveDraft(path, onnx.ExternalAuto)
+}
+
+// unitsOf are the units of the prepared graph in a file.
+func unitsOf(path string) ([]Unit, error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	liftConstants(m)
+	return Units(m), nil
 }
 
 // rankUnits ranks the units of a prepared model and has as many as Options.KeepFloat says, of those that cost the most, left float by what
@@ -73,72 +124,74 @@ func (q *Request) rankUnits(ctx context.Context, be backend.Backend, m *onnx.Mod
 	if q.Options.KeepFloat < 0 {
 		return fmt.Errorf("%d units cannot be kept float; want a positive number", q.Options.KeepFloat)
 	}
-	r, err := newRanker(be, q, m, dir)
+	float, err := saveFloat(m, dir)
 	if err != nil {
 		return err
 	}
-	ranking, err := r.rank(ctx)
+	ranked, err := q.ranked(ctx, be, float)
 	if err != nil {
 		return err
 	}
-	if n := len(ranking.Units); n <= q.Options.KeepFloat {
+	if n := len(ranked.Ranking.Units); n <= q.Options.KeepFloat {
 		return fmt.Errorf("it has %d units that %s can quantize, so keeping %d float would leave none", n, q.Options.Scheme, q.Options.KeepFloat)
 	}
+	if err := q.keepFloat(float, ranked.Ranking.Units[:q.Options.KeepFloat]); err != nil {
+		return err
+	}
+	res.Sensitivity, res.Seconds.Sensitivity = ranked.Ranking.Units, ranked.Ranking.Seconds-ranked.Calibrated
+	res.Seconds.Calibrate, res.ExamplesCount = ranked.Calibrated, ranked.Examples
+	if ranked.Ranges == nil {
+		return nil
+	}
+	return jobOf(float, q.Options, func(_ *onnx.Model, j job) error {
+		q.Ranges = rangesOf(j.(*staticInt8), ranked.Ranges)
+		return nil
+	})
+}
+
+// ranked is Rank, where the request says.
+func (q *Request) ranked(ctx context.Context, be backend.Backend, path string) (*Ranked, error) {
+	if q.RankUnits == nil {
+		return Rank(ctx, be, *q, path)
+	}
+	found, err := q.RankUnits(ctx, q, path)
+	if err != nil {
+		return nil, unloaded{err} // for all that is known of another process's errors
+	}
+	return found, nil
+}
+
+// keepFloat leaves units of the prepared graph at path float, the most sensitive first.
+func (q *Request) keepFloat(path string, worst []UnitScore) error {
+	units, err := unitsOf(path)
+	if err != nil {
+		return err
+	}
 	q.Options.float = map[string]string{}
-	for i, u := range ranking.Units[:q.Options.KeepFloat] {
-		for _, key := range u.keys {
+	for i, u := range worst {
+		at := slices.IndexFunc(units, func(other Unit) bool { return other.Name == u.Name })
+		for _, key := range units[at].keys {
 			q.Options.float[key] = fmt.Sprintf("it is in unit %s, number %d in sensitivity", u.Name, i+1)
 		}
 	}
-	res.Sensitivity, res.Seconds.Sensitivity = ranking.Units, ranking.Seconds-r.seen.Seconds.Calibrate
-	res.Seconds.Calibrate, res.ExamplesCount = r.seen.Seconds.Calibrate, r.seen.ExamplesCount
-	if r.ranges == nil {
-		return nil
-	}
-	return r.with(q.Options, func(_ *onnx.Model, j job) error {
-		q.Ranges = r.rangesOf(j.(*staticInt8))
-		return nil
-	})
+	return nil
 }
 
 // ranker tries the units of one model.
 type ranker struct {
 	be      backend.Backend
 	q       *Request
-	dir     string // for the float model, and those that are tried
+	float   string // file of the prepared model
+	dir     string // for those that are tried
 	units   []Unit
 	ranges  Ranges // of all activations that some unit quantizes; nil for schemes that need none
 	seen    Result // what calibration noted
 	outputs *reference
 }
 
-func newRanker(be backend.Backend, q *Request, prepared *onnx.Model, dir string) (*ranker, error) {
-	if q.Options.Scheme == SchemeFP16 {
-		return nil, errors.New("scheme fp16 changes whole graphs, so its units cannot be ranked; keep nodes float by name or type")
-	}
-	if q.Examples == nil {
-		return nil, errors.New("ranking units needs examples that their outputs are compared on")
-	}
-	r := &ranker{be: be, q: q, dir: dir}
-	if err := prepared.SaveDraft(r.float(), onnx.ExternalAuto); err != nil {
-		return nil, err
-	}
-	m, err := onnx.Open(r.float())
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	liftConstants(m)
-	r.units = Units(m)
-	return r, nil
-}
-
-// float is the prepared model's file.
-func (r *ranker) float() string { return filepath.Join(r.dir, "float.onnx") }
-
-// with opens the prepared model anew and makes a job of it.
-func (r *ranker) with(o Options, use func(*onnx.Model, job) error) error {
-	m, err := onnx.Open(r.float())
+// jobOf opens a prepared model and makes a job of it.
+func jobOf(path string, o Options, use func(*onnx.Model, job) error) error {
+	m, err := onnx.Open(path)
 	if err != nil {
 		return err
 	}
@@ -170,7 +223,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.be.Open(ctx, r.float(), cpuOptions("", 0, nil))
+	s, err := r.be.Open(ctx, r.float, cpuOptions("", 0, nil))
 	if err != nil {
 		return nil, fmt.Errorf("open the float model: %w", unloaded{err})
 	}
@@ -179,6 +232,7 @@ func (r *ranker) rank(ctx context.Context) (*Ranking, error) {
 	ranking := &Ranking{Model: r.q.Model, Scheme: r.q.Options.Scheme}
 	scoring, said := time.Now(), time.Time{}
 	for i, u := range candidates {
+		r.q.trying(fmt.Sprintf("try unit %s quantized alone", u.Name))
 		score, examples, err := r.try(ctx, u)
 		if err != nil {
 			return nil, fmt.Errorf("unit %s: %w", u.Name, err)
@@ -204,7 +258,7 @@ func (r *ranker) candidates(ctx context.Context) ([]*Unit, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		err := r.with(r.alone(u), func(_ *onnx.Model, j job) error {
+		err := jobOf(r.float, r.alone(u), func(_ *onnx.Model, j job) error {
 			if j.nothing() != "" {
 				return nil
 			}
@@ -220,7 +274,7 @@ func (r *ranker) candidates(ctx context.Context) ([]*Unit, error) {
 	}
 	whole := r.q.Options
 	whole.float = nil
-	return out, r.with(whole, func(_ *onnx.Model, j job) error {
+	return out, jobOf(r.float, whole, func(_ *onnx.Model, j job) error {
 		if why := j.nothing(); why != "" {
 			return fmt.Errorf("nothing can be quantized: %s", why)
 		}
@@ -261,11 +315,11 @@ func (r *ranker) calibrate(ctx context.Context, s *staticInt8, needs []string) e
 	return nil
 }
 
-// rangesOf are the ranges of what a job quantizes.
-func (r *ranker) rangesOf(s *staticInt8) Ranges {
+// rangesOf are those of ranges that are of what a job quantizes.
+func rangesOf(s *staticInt8, ranges Ranges) Ranges {
 	out := Ranges{}
 	for _, name := range s.activations {
-		if v, ok := r.ranges[name]; ok {
+		if v, ok := ranges[name]; ok {
 			out[name] = v
 		}
 	}
@@ -277,9 +331,9 @@ func (r *ranker) try(ctx context.Context, u *Unit) (*UnitScore, int, error) {
 	path := filepath.Join(r.dir, "unit.onnx")
 	defer os.Remove(path)
 	defer os.Remove(path + ".data")
-	err := r.with(r.alone(u), func(m *onnx.Model, j job) error {
+	err := jobOf(r.float, r.alone(u), func(m *onnx.Model, j job) error {
 		if s, ok := j.(*staticInt8); ok {
-			s.ranges = r.rangesOf(s)
+			s.ranges = rangesOf(s, r.ranges)
 		}
 		if err := j.rewrite(&Result{}); err != nil {
 			return err

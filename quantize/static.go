@@ -1,11 +1,13 @@
 package quantize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"assay/backend"
 	"assay/onnx"
@@ -73,7 +75,14 @@ func (s *staticInt8) calibrate(ctx context.Context, be backend.Backend, q *Reque
 	if q.Examples == nil {
 		return errors.New("static quantization needs calibration data, or ranges from an earlier run")
 	}
-	return s.calibrateOn(ctx, be, q, res)
+	begun := time.Now()
+	found, err := s.calibrateOn(ctx, be, q)
+	res.Seconds.Calibrate = time.Since(begun).Seconds()
+	if err != nil {
+		return cmp.Or(s.checkConstants(), err) // what a bad weight leads to is seen first
+	}
+	s.ranges, res.Ranges, res.Calibration, res.ExamplesCount = found.Ranges, found.Ranges, &found.Calibration, found.Calibration.Examples
+	return nil
 }
 
 // takeRanges checks ranges that are given. They may name tensors that are not quantized, as those of another choice or tool do, but not those

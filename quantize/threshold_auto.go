@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"assay/backend"
 	"assay/onnx"
@@ -17,26 +16,59 @@ import (
 // comparedByAuto is on how many examples at most auto compares methods: the first ones.
 const comparedByAuto = 32
 
-// calibrateOn runs the examples and chooses ranges by the method asked for.
-func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Request, res *Result) error {
+// Calibrate runs the examples of a request with a backend of this process, and chooses ranges of tensors by the method asked for. path is the prepared
+// graph that they are of.
+func Calibrate(ctx context.Context, be backend.Backend, q Request, path string, tensors []string) (*CalibratedRanges, error) {
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	s, err := newStatic(m, q.Options)
+	if err != nil {
+		return nil, err
+	}
+	q.dir, s.measure = filepath.Dir(path), tensors
+	return s.calibrateHere(ctx, be, &q)
+}
+
+// CalibratedRanges are ranges, and how they came to be.
+type CalibratedRanges struct {
+	Ranges      Ranges      `json:"ranges"`
+	Calibration Calibration `json:"calibration"`
+}
+
+// calibrateOn is calibrateHere, where the request says.
+func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Request) (*CalibratedRanges, error) {
 	if err := q.Options.checkMethod(); err != nil {
-		return err
+		return nil, err
 	}
-	method := q.Options.Method
-	if method == "" {
-		method = MethodMinMax
+	if q.Calibrate == nil {
+		return s.calibrateHere(ctx, be, q)
 	}
-	begun := time.Now()
-	defer func() { res.Seconds.Calibrate = time.Since(begun).Seconds() }()
+	path, remove, err := q.saveNear(s.model, "prepared.onnx")
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	found, err := q.Calibrate(ctx, q, path, s.measure)
+	if err != nil {
+		return nil, unloaded{err} // for all that is known of another process's errors
+	}
+	return found, nil
+}
+
+// calibrateHere runs the examples and chooses ranges by the method asked for.
+func (s *staticInt8) calibrateHere(ctx context.Context, be backend.Backend, q *Request) (*CalibratedRanges, error) {
+	q.trying("calibrate")
+	method := cmp.Or(q.Options.Method, MethodMinMax)
 	seen, err := q.calibrate(ctx, be, s.model, s.measure, method != MethodMinMax)
 	if err != nil {
-		return cmp.Or(s.checkConstants(), err) // what a bad weight leads to is seen first
+		return nil, err
 	}
-	res.ExamplesCount = seen.examples
-	res.Calibration = &Calibration{Method: method, Examples: seen.examples}
+	c := Calibration{Method: method, Examples: seen.examples}
 	if method == MethodMinMax {
-		s.ranges, res.Ranges = seen.extremes, seen.extremes
-		return nil
+		return &CalibratedRanges{seen.extremes, c}, nil
 	}
 	methods := []string{method}
 	if method == MethodAuto {
@@ -48,13 +80,13 @@ func (s *staticInt8) calibrateOn(ctx context.Context, be backend.Backend, q *Req
 	})
 	best := 0
 	if method == MethodAuto {
-		if best, res.Calibration.Tried, err = s.compare(ctx, be, q, found, seen.values()); err != nil {
-			return fmt.Errorf("compare calibration methods: %w", err)
+		q.trying("compare calibration methods")
+		if best, c.Tried, err = s.compare(ctx, be, q, found, seen.values()); err != nil {
+			return nil, fmt.Errorf("compare calibration methods: %w", err)
 		}
 	}
-	res.Calibration.Method, res.Calibration.Clipped = found[best].method, share(found[best].clipped, seen.values())
-	s.ranges, res.Ranges = found[best].ranges, found[best].ranges
-	return nil
+	c.Method, c.Clipped = found[best].method, share(found[best].clipped, seen.values())
+	return &CalibratedRanges{found[best].ranges, c}, nil
 }
 
 // values counts the values of all histograms.

@@ -32,7 +32,7 @@ const givenBack = 1 << 20
 
 // LeanMemory has the C library give each large block back to the system when it is freed, from now on and in the whole process. Left alone it
 // keeps blocks of up to 32 MiB once one of their size was freed, and a runtime that makes a copy of the weights at each step of loading them has all
-// of its copies resident. Pages of programs go back too, after each session. It is for processes that do nothing but Look, FindExtremes and trials:
+// of its copies resident. Pages of programs go back too, after each session. It is for processes that do nothing but Look, Calibrate, Rank and trials:
 // what goes back and is wanted again costs the system's work.
 func LeanMemory() {
 	C.give_back_from(givenBack)

@@ -9,17 +9,16 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"assay/backend/ort"
-	"assay/dataset"
+	"assay/backend"
 	"assay/internal/install"
 	"assay/onnx"
 	"assay/quantize"
 	"assay/results"
+	"assay/tensor"
 )
 
 // quantizeFlags are the flags of `assay quantize`.
@@ -106,17 +105,14 @@ func (a *app) quantize(ctx context.Context, model string, q quantizeFlags) error
 	worker := verifyWith(req, library, q.examplesSpec(), q.examples)
 	defer worker.Close()
 	worker.prepareToo(ctx, req)
-	identify, forget, err := q.data(req)
+	identify, err := q.data(req)
 	if err != nil {
 		return usageError(err)
 	}
-	defer forget()
 	req.Later = lineageOf(req, worker, identify)
 	beside := q.sideFiles(worker)
 	req.Beside = beside
-	b := &lazyRuntime{config: ort.Config{Library: library.Path, SHA256: library.SHA256}}
-	defer b.Close()
-	res, err := quantize.Make(ctx, b, *req)
+	res, err := quantize.Make(ctx, nil, *req) // the worker does what needs a backend
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return err
@@ -164,20 +160,23 @@ func (q *quantizeFlags) request(model string) (*quantize.Request, error) {
 	return req, nil
 }
 
-// data adds calibration examples or ranges. identify names them, given the hash of the data set; forget, never nil, ends their use. Where the
-// worker alone looks at examples, they are not read here.
-func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) quantize.Calibrated, forget func() error, err error) {
-	spec := q.examplesSpec()
-	if spec == nil || q.method != quantize.MethodMinMax || q.sensitivity || q.keepFloat > 0 {
-		identity, forget, err := takeCalibration(req, spec, q.examples, q.ranges)
-		return func(string) quantize.Calibrated { return identity }, forget, err
+// data adds ranges, and that there are calibration examples, which the worker alone reads. identify names both, given the hash of the data set.
+func (q *quantizeFlags) data(req *quantize.Request) (identify func(hash string) quantize.Calibrated, err error) {
+	identity, _, err := takeCalibration(req, nil, 0, q.ranges)
+	if err != nil {
+		return nil, err
 	}
-	ranges, forget, err := takeCalibration(req, nil, 0, q.ranges)
-	open := sync.OnceValues(func() (*dataset.Dataset, error) { return dataset.OpenSpooled(*spec) })
-	req.Examples = sourceOf(open, req.Model, q.examples)
+	if spec := q.examplesSpec(); spec != nil {
+		identity.Use = calibrationUse(spec.Inputs, q.examples)
+		req.Examples = func([]backend.ValueInfo, int) ([]tensor.Value, bool, error) {
+			return nil, false, errors.New("examples are in another process")
+		}
+	}
 	return func(hash string) quantize.Calibrated {
-		return quantize.Calibrated{Data: hash, Ranges: ranges.Ranges, Use: calibrationUse(spec.Inputs, q.examples)}
-	}, forget, err
+		of := identity
+		of.Data = hash
+		return of
+	}, nil
 }
 
 // lineageOf begins to hash the model, which can take longer than to quantize it, and gives the lineage when it is needed.

@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"assay/backend"
-	"assay/quantize"
+	"assay/results"
 	"assay/tensor"
 )
 
-// Calibration data are looked at example by example, whatever the method: reading them and giving all of them allocates much less than they take.
+// Calibration data are looked at example by example: reading them and giving all of them allocates much less than they take.
 func TestCalibrationDataStaysOnDisk(t *testing.T) {
 	const examples, width = 256, 1 << 14
 	x, err := tensor.New(tensor.Float32, examples, width)
@@ -22,27 +22,16 @@ func TestCalibrationDataStaysOnDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	inputs := []backend.ValueInfo{{Name: "x", Kind: tensor.KindTensor, DType: tensor.Float32, Dims: []backend.Dim{{Size: -1, Symbol: "n"}, {Size: width}}}}
-	for _, method := range quantize.Methods {
-		q := &quantizeFlags{calibration: path}
-		q.method = method
-		before := allocated()
-		req := &quantize.Request{}
-		_, forget, err := q.data(req)
-		if err != nil {
+	before := allocated()
+	w := &verifyWorker{assignment: verifyAssignment{Original: "m.onnx"}, data: reading(results.Dataset{Name: "calibration", Path: path})}
+	source, given := w.source(), 0
+	for more := true; more; given++ {
+		if _, more, err = source(inputs, given); err != nil {
 			t.Fatal(err)
 		}
-		given := 0
-		for more := true; more; given++ {
-			if _, more, err = req.Examples(inputs, given); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if took, all := allocated()-before, uint64(len(x.Data)); given-1 != examples || took > all/2 {
-			t.Errorf("%s: %d examples took %d bytes; all of them have %d", method, given-1, took, all)
-		}
-		if err := forget(); err != nil {
-			t.Error(err)
-		}
+	}
+	if took, all := allocated()-before, uint64(len(x.Data)); given-1 != examples || took > all/2 {
+		t.Errorf("%d examples took %d bytes; all of them have %d", given-1, took, all)
 	}
 }
 

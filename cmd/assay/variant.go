@@ -75,7 +75,7 @@ func takeCalibration(q *quantize.Request, d *results.Dataset, examples int, rang
 	if err != nil {
 		return identity, forget, quantize.WhereRoom(err)
 	}
-	q.Examples, q.Count = calibrationSource(set, q.Model, examples), takenOf(set, examples)
+	q.Examples, q.Count = calibrationSource(set, q.Model, examples), func() int { return takenOf(set, examples) }
 	identity.Data, identity.Use = set.SHA256, calibrationUse(d.Inputs, examples)
 	return identity, set.Close, nil
 }

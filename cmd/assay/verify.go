@@ -29,11 +29,12 @@ type verifyAssignment struct {
 
 // verifyJob is what is to be done next: one of its fields is set.
 type verifyJob struct {
-	Origin   bool                  `json:"origin,omitempty"` // say the version of the runtime, and the hash of the data set
-	Look     *lookJob              `json:"look,omitempty"`
-	Extremes *quantize.ExtremesJob `json:"extremes,omitempty"`
-	Begin    int                   `json:"begin,omitempty"` // begin to run the original on so many examples; it has no answer
-	Try      *quantize.VerifyJob   `json:"try,omitempty"`
+	Origin    bool                `json:"origin,omitempty"` // say the version of the runtime, and the hash of the data set
+	Look      *lookJob            `json:"look,omitempty"`
+	Calibrate *preparedJob        `json:"calibrate,omitempty"`
+	Rank      *preparedJob        `json:"rank,omitempty"`
+	Begin     int                 `json:"begin,omitempty"` // begin to run the original on so many examples; it has no answer
+	Try       *quantize.VerifyJob `json:"try,omitempty"`
 }
 
 // lookJob is a model to be looked at.
@@ -42,19 +43,27 @@ type lookJob struct {
 	Options backend.Options `json:"options"`
 }
 
+// preparedJob is work on the examples and a prepared graph.
+type preparedJob struct {
+	Path    string           `json:"path"`
+	Options quantize.Options `json:"options"`
+	Ranges  quantize.Ranges  `json:"ranges"`  // that are given; null: none are
+	Tensors []string         `json:"tensors"` // that are calibrated
+}
+
 // verifyAnswer is a line on file descriptor 3: what is tried next, how far that is, or how a job ended.
 type verifyAnswer struct {
-	Stage    string                 `json:"stage,omitempty"`
-	Done     int                    `json:"done,omitempty"` // examples, of a calibration under way
-	Of       int                    `json:"of,omitempty"`   // how many there are
-	Version  string                 `json:"version,omitempty"`
-	Data     string                 `json:"data,omitempty"` // hash of the data set
-	Looked   *lookedValues          `json:"looked,omitempty"`
-	Extremes *quantize.Extremes     `json:"extremes,omitempty"`
-	Result   *quantize.Verification `json:"result,omitempty"`
-	Error    string                 `json:"error,omitempty"`
-	Input    bool                   `json:"input,omitempty"` // the error is a quantize.InputError
-	Full     bool                   `json:"full,omitempty"`  // the error is that there is no room for temporary files
+	Stage      string                     `json:"stage,omitempty"`
+	Progress   string                     `json:"progress,omitempty"` // for the user
+	Version    string                     `json:"version,omitempty"`
+	Data       string                     `json:"data,omitempty"` // hash of the data set
+	Looked     *lookedValues              `json:"looked,omitempty"`
+	Calibrated *quantize.CalibratedRanges `json:"calibrated,omitempty"`
+	Ranked     *quantize.Ranked           `json:"ranked,omitempty"`
+	Result     *quantize.Verification     `json:"result,omitempty"`
+	Error      string                     `json:"error,omitempty"`
+	Input      bool                       `json:"input,omitempty"` // the error is a quantize.InputError
+	Full       bool                       `json:"full,omitempty"`  // the error is that there is no room for temporary files
 }
 
 // lookedValues are what a model takes and gives, with the types that backend.ValueInfo does not write.
@@ -107,9 +116,9 @@ func verifyWith(q *quantize.Request, library runner.Library, d *results.Dataset,
 	return v
 }
 
-// prepareToo has models looked at and calibrated there too, so that this process needs no runtime for them. The process is started.
+// prepareToo has all else that needs the runtime done there too, so that this process has none. The process is started.
 func (v *verifier) prepareToo(ctx context.Context, q *quantize.Request) {
-	q.Look, q.Extremes = v.look, v.extremes
+	q.Look, q.Calibrate, q.RankUnits = v.look, v.calibrate, v.rank
 	v.start(ctx)
 }
 
@@ -152,8 +161,8 @@ func (v *verifier) launch(ctx context.Context) error {
 	return nil
 }
 
-// ask has a job done. progress, where not nil, is told of examples that are done.
-func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, of int)) (a verifyAnswer, err error) {
+// ask has a job done. progress, where not nil, is told how far it is.
+func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(text string)) (a verifyAnswer, err error) {
 	v.start(ctx)
 	if v.failed != nil {
 		return a, v.failed
@@ -175,10 +184,10 @@ func (v *verifier) ask(ctx context.Context, job verifyJob, progress func(done, o
 			return a, v.ofOriginal(errors.New(a.Error))
 		case a.Stage != "":
 			v.stage = a.Stage
-		case a.Done == 0:
+		case a.Progress == "":
 			return a, nil
 		case progress != nil:
-			progress(a.Done, a.Of)
+			progress(a.Progress)
 		}
 	}
 }
@@ -211,9 +220,14 @@ func (v *verifier) look(ctx context.Context, path string, o backend.Options) (*q
 	return &quantize.Looked{Inputs: untyped(a.Looked.Inputs), Outputs: untyped(a.Looked.Outputs)}, nil
 }
 
-func (v *verifier) extremes(ctx context.Context, job quantize.ExtremesJob, progress func(done, of int)) (*quantize.Extremes, error) {
-	a, err := v.ask(ctx, verifyJob{Extremes: &job}, progress)
-	return a.Extremes, err
+func (v *verifier) calibrate(ctx context.Context, q *quantize.Request, path string, tensors []string) (*quantize.CalibratedRanges, error) {
+	a, err := v.ask(ctx, verifyJob{Calibrate: &preparedJob{path, q.Options, nil, tensors}}, q.Progress)
+	return a.Calibrated, err
+}
+
+func (v *verifier) rank(ctx context.Context, q *quantize.Request, path string) (*quantize.Ranked, error) {
+	a, err := v.ask(ctx, verifyJob{Rank: &preparedJob{path, q.Options, q.Ranges, nil}}, q.Progress)
+	return a.Ranked, err
 }
 
 // begin has the original run meanwhile.

@@ -4,8 +4,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +16,7 @@ import (
 
 	"assay/backend"
 	"assay/backend/ort/install/installtest"
+	"assay/onnx/onnxpb"
 	"assay/quantize"
 	"assay/results"
 	"assay/runner"
@@ -175,5 +178,67 @@ func TestHowAWorkerEnded(t *testing.T) {
 	}
 	if got := howEnded(nil, ""); got != "without an answer" {
 		t.Error(got)
+	}
+}
+
+// loops is the small model with what never ends behind it.
+func loops() *onnxpb.ModelProto {
+	m := linearModel([]float32{1, 2, 3, 4}, []float32{1, 2})
+	goes, keeps := node("Identity", []string{"go"}, "on"), node("Identity", []string{"before"}, "after")
+	goes.Name, keeps.Name = "goes", "keeps"
+	body := &onnxpb.GraphProto{Name: "body", Node: []*onnxpb.NodeProto{goes, keeps},
+		Input:  []*onnxpb.ValueInfoProto{value("i", tensor.Int64), value("go", tensor.Bool), value("before", tensor.Float32, "batch", 2)},
+		Output: []*onnxpb.ValueInfoProto{value("on", tensor.Bool), value("after", tensor.Float32, "batch", 2)}}
+	m.Graph.Node[0].Output[0] = "a"
+	loop := node("Loop", []string{"", "forever", "a"}, "y")
+	loop.Attribute = []*onnxpb.AttributeProto{{Name: "body", Type: onnxpb.AttributeProto_GRAPH, G: body}}
+	m.Graph.Node = append(m.Graph.Node, loop)
+	m.Graph.Initializer = append(m.Graph.Initializer, &onnxpb.TensorProto{Name: "forever", DataType: int32(tensor.Bool), Int32Data: []int32{1}})
+	return m
+}
+
+// killing kills a process when it says something.
+type killing struct {
+	process *os.Process
+	at      string
+}
+
+func (k killing) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), k.at) {
+		return len(b), k.process.Kill()
+	}
+	return len(b), nil
+}
+
+// A worker that dies while it calibrates or ranks, whatever the method, is an error that says what it was about, and no file is left. There is no
+// backend in this process.
+func TestWorkerThatDiesInARunLeavesNoFile(t *testing.T) {
+	library, err := libraryFinder("")([]string{"cpu"})
+	installtest.SkipMissing(t, err)
+	for _, c := range []struct {
+		method string
+		rank   bool
+	}{{method: quantize.MethodMinMax}, {method: quantize.MethodEntropy}, {method: quantize.MethodAuto}, {method: quantize.MethodMSE, rank: true}} {
+		dir := t.TempDir()
+		path, data := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "c.npz")
+		err1 := os.WriteFile(path, encoded(t, loops()), 0o644)
+		err2 := os.WriteFile(data, examplesFile(t, "x", []int64{2, 2}, 1, -2, 3, 4), 0o644)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		q := &quantize.Request{Model: path, Out: filepath.Join(dir, "q.onnx"), Options: quantize.DefaultOptions(), Rank: c.rank,
+			Examples: func([]backend.ValueInfo, int) ([]tensor.Value, bool, error) { panic("an example was asked for") }}
+		q.Options.Method = c.method
+		v := verifyWith(q, library, &results.Dataset{Name: "calibration", Path: data}, 0)
+		defer v.Close()
+		v.prepareToo(t.Context(), q)
+		v.output = json.NewDecoder(io.TeeReader(v.answers, killing{v.cmd.Process, `"stage":"calibrate"`})) // which never ends
+		_, err := quantize.Make(t.Context(), nil, *q)
+		if err == nil || !strings.Contains(err.Error(), "the runtime ended its process when it was to calibrate (signal: killed)") {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if left := listing(t, dir); left != "/c.npz /m.onnx " {
+			t.Errorf("%+v: left %s", c, left)
+		}
 	}
 }

@@ -132,9 +132,12 @@ func (w *verifyWorker) do(ctx context.Context, job verifyJob) (a verifyAnswer, e
 			return a, err
 		}
 		a.Looked = &lookedValues{typed(looked.Inputs), typed(looked.Outputs)}
-	case job.Extremes != nil:
-		w.stage("calibrate")
-		a.Extremes, err = w.extremes(ctx, *job.Extremes)
+	case job.Calibrate != nil:
+		a.Calibrated, err = quantize.Calibrate(ctx, w.backend, w.request(job.Calibrate), job.Calibrate.Path, job.Calibrate.Tensors)
+		err = w.orUnread(err)
+	case job.Rank != nil:
+		a.Ranked, err = quantize.Rank(ctx, w.backend, w.request(job.Rank), job.Rank.Path)
+		err = w.orUnread(err)
 	case job.Try != nil:
 		a.Result, err = w.try(ctx, *job.Try)
 	}
@@ -156,16 +159,20 @@ func (w *verifyWorker) source() quantize.Source {
 	return sourceOf(w.data, w.assignment.Original, w.assignment.Examples)
 }
 
-// extremes calibrates. The session is opened while the data set is read.
-func (w *verifyWorker) extremes(ctx context.Context, job quantize.ExtremesJob) (*quantize.Extremes, error) {
-	progress := func(done, _ int) { w.say(verifyAnswer{Done: done, Of: w.count()}) }
-	seen, err := quantize.FindExtremes(ctx, w.backend, job, w.source(), 0, progress)
+// request is what a job on a prepared graph is of.
+func (w *verifyWorker) request(job *preparedJob) quantize.Request {
+	return quantize.Request{Model: w.assignment.Original, Options: job.Options, Ranges: job.Ranges, Examples: w.source(), Count: w.count, Trying: w.stage,
+		Progress: func(text string) { w.say(verifyAnswer{Progress: text}) }}
+}
+
+// orUnread is what is wrong with the data set, where that is why a job failed: it is read while the job's session is opened.
+func (w *verifyWorker) orUnread(err error) error {
 	if err != nil && w.data != nil {
 		if _, unread := w.data(); unread != nil {
-			return nil, &quantize.InputError{Err: unread}
+			return &quantize.InputError{Err: unread}
 		}
 	}
-	return seen, err
+	return err
 }
 
 // count is how many examples are to be run, 0 where that is not known.
