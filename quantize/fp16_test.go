@@ -229,7 +229,7 @@ func TestFloat16NamesClampedWeights(t *testing.T) {
 	}
 }
 
-// What is not finite is refused where it is a weight, and left where it may be meant so.
+// What is not finite is refused where it is computed with, through whatever hands it on, and left where it may be meant so.
 func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	plain := func() *network { return newNetwork(17).input("x", 2, 4).output("y", 2, 4) }
@@ -242,20 +242,36 @@ func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
 		n    *network
 		want string
 	}{
-		"NaN in a product":    {plain().constant("w", matrix(nan), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN or infinite values"},
-		"infinity in it":      {plain().constant("w", matrix(inf), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN"},
-		"NaN in a bias":       {plain().weight("w", 4, 4).constant("b", []float32{1, nan, 3, 4}, 4).node("Gemm x w b > y"), "weight b holds 1 NaN"},
-		"NaN in normalizing":  {plain().constant("w", []float32{1, nan, 3, 4}, 4).node("LayerNormalization x w > y"), "weight w holds 1 NaN"},
-		"NaN in a table":      {looked(plain().constant("t", matrix(nan), 4, 4)), "weight t holds 1 NaN"},
-		"a table of masks":    {looked(plain().constant("t", matrix(inf), 4, 4)), ""},
-		"NaN in a sum":        {plain().constant("w", matrix(nan), 4, 4).node("Einsum x w > y", &onnxpb.AttributeProto{Name: "equation", Type: onnxpb.AttributeProto_STRING, S: []byte("ni,ij->nj")}), "weight w holds 1 NaN"},
-		"a mask":              {plain().weight("w", 4, 4).constant("m", mask, 4).node("MatMul x w > a").node("Add a m > s").node("Softmax s > y"), ""},
-		"a mask made a bias":  {plain().weight("w", 4, 4).constant("m", mask, 4).node("Gemm x w m > s").node("Softmax s > y"), ""},
-		"a constant of NaN":   {plain().constant("k", []float32{nan}, 1).weight("w", 4, 4).node("MatMul x w > a").node("Max a k > y"), ""},
-		"NaN in what is left": {plain().constant("w", matrix(nan), 4, 4).weight("v", 4, 4).node("MatMul x w > left").node("MatMul left v > y"), ""},
-		"a constant in a Sum": {plain().constant("k", mask, 4).weight("w", 4, 4).node("MatMul x w > a").node("Sum a k > y"), ""},
+		"NaN in a product":                 {plain().constant("w", matrix(nan), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN or infinite values"},
+		"infinity in it":                   {plain().constant("w", matrix(inf), 4, 4).node("MatMul x w > y"), "weight w holds 1 NaN"},
+		"NaN in a bias":                    {plain().weight("w", 4, 4).constant("b", []float32{1, nan, 3, 4}, 4).node("Gemm x w b > y"), "weight b holds 1 NaN"},
+		"NaN in normalizing":               {plain().constant("w", []float32{1, nan, 3, 4}, 4).node("LayerNormalization x w > y"), "weight w holds 1 NaN"},
+		"NaN in a table":                   {looked(plain().constant("t", matrix(nan), 4, 4)), "weight t holds 1 NaN"},
+		"a table of masks":                 {looked(plain().constant("t", matrix(inf), 4, 4)), ""},
+		"NaN in a sum":                     {plain().constant("w", matrix(nan), 4, 4).node("Einsum x w > y", &onnxpb.AttributeProto{Name: "equation", Type: onnxpb.AttributeProto_STRING, S: []byte("ni,ij->nj")}), "weight w holds 1 NaN"},
+		"a mask":                           {plain().weight("w", 4, 4).constant("m", mask, 4).node("MatMul x w > a").node("Add a m > s").node("Softmax s > y"), ""},
+		"a mask made a bias":               {plain().weight("w", 4, 4).constant("m", mask, 4).node("Gemm x w m > s").node("Softmax s > y"), ""},
+		"a constant of NaN":                {plain().constant("k", []float32{nan}, 1).weight("w", 4, 4).node("MatMul x w > a").node("Max a k > y"), ""},
+		"NaN in what is left":              {plain().constant("w", matrix(nan), 4, 4).weight("v", 4, 4).node("MatMul x w > left").node("MatMul left v > y"), ""},
+		"a constant in a Sum":              {plain().constant("k", mask, 4).weight("w", 4, 4).node("MatMul x w > a").node("Sum a k > y"), ""},
+		"NaN in a factor":                  {scaled("Mul a k > y", nan), "weight k holds 1 NaN"},
+		"infinity in a factor":             {scaled("Mul a k > y", inf), "weight k holds 1 NaN or infinite"},
+		"NaN in a summand":                 {scaled("Add a k > y", nan), "weight k holds 1 NaN"},
+		"NaN in a divisor":                 {scaled("Div a k > y", nan), "weight k holds 1 NaN"},
+		"an infinite divisor":              {scaled("Div a k > y", inf), ""},
+		"a filler of NaN":                  {scaled("IsNaN a > b; Where b a k > y", nan), ""},
+		"a limit":                          {scaled("Clip a k > y", inf), ""},
+		"NaN in a Constant":                {plain().weight("w", 4, 4).node("MatMul x w > a").node("Constant > k", floatAttribute("value_float", nan)).node("Mul a k > y"), "weight k holds 1 NaN"},
+		"NaN handed on, not prepared":      {plain().constant("w", matrix(nan), 4, 4).whole("s", 4, 4).node("Transpose w > t").node("Identity t > i").node("Reshape i s > r").node("MatMul x r > y"), "weight w holds 1 NaN"},
+		"infinity handed on, not prepared": {plain().constant("w", matrix(inf), 4, 4).node("Transpose w > t").node("MatMul x t > y"), "weight w holds 1 NaN"},
+		"a mask handed on, not prepared":   {plain().weight("w", 4, 4).constant("m", mask, 4, 1).whole("s", 1, 4).node("MatMul x w > a").node("Reshape m s > r").node("Add a r > b").node("Softmax b > y"), ""},
+		"NaN in a float16 weight":          {halfWeighted(nan), "weight h holds 1 NaN"},
+		"infinity in a float16 weight":     {halfWeighted(inf), "weight h holds 1 NaN or infinite"},
+		"NaN in a branch":                  {branching(nan), "weight inside holds 1 NaN"},
+		"a mask in a branch":               {branching(0), ""},
 	} {
 		_, _, err := static(t, c.n.save(t), float16Options(func(o *Options) {
+			o.Prepare = !strings.HasSuffix(name, "not prepared")
 			if strings.Contains(name, "left") {
 				o.Exclude = "_left$"
 			}
@@ -264,6 +280,43 @@ func TestFloat16OfValuesThatAreNotFinite(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
+}
+
+// scaled is a product, and nodes that end in y and may read a constant k of one bad value.
+func scaled(nodes string, bad float32) *network {
+	n := newNetwork(17).input("x", 2, 4).weight("w", 4, 4).constant("k", []float32{bad}, 1).node("MatMul x w > a")
+	if strings.HasPrefix(nodes, "Clip") {
+		n.model.Graph.Initializer[1].Dims = nil
+	}
+	for text := range strings.SplitSeq(nodes, "; ") {
+		n.node(text)
+	}
+	return n.output("y", 2, 4)
+}
+
+// halfWeighted has a product in float16 with one bad value in its weight.
+func halfWeighted(bad float32) *network {
+	n := newNetwork(17).input("x", 2, 8).weight("w", 8, 8).node("MatMul x w > a").node("Cast a > c", intAttribute("to", int64(tensor.Float16))).node("MatMul c h > b").
+		node("Cast b > y", intAttribute("to", int64(tensor.Float32))).output("y", 2, 8)
+	h := halves("h", 8, 8)
+	binary.LittleEndian.PutUint16(h.RawData[10:], halfBits(bad))
+	n.model.Graph.Initializer = append(n.model.Graph.Initializer, h)
+	return n
+}
+
+// branching has a branch with a mask, of which one value is added to minus infinity.
+func branching(bad float32) *network {
+	n := newNetwork(17).input("x", 2, 4).weight("w", 4, 4).constant("zero", []float32{0}, 1).whole("none").node("MatMul x w > a").
+		node("ReduceSum a > s", intAttribute("keepdims", 0)).node("Greater s zero > c").node("Reshape c none > cond")
+	arm := func(name string, nodes ...*onnxpb.NodeProto) *onnxpb.AttributeProto {
+		g := &onnxpb.GraphProto{Name: name, Node: nodes, Output: []*onnxpb.ValueInfoProto{{Name: nodes[len(nodes)-1].Output[0], Type: typeFloat()}}}
+		return &onnxpb.AttributeProto{Name: name, Type: onnxpb.AttributeProto_GRAPH, G: g}
+	}
+	yes := arm("then_branch", &onnxpb.NodeProto{OpType: "Add", Input: []string{"a", "inside"}, Output: []string{"masked"}})
+	yes.G.Initializer = []*onnxpb.TensorProto{{Name: "inside", DataType: int32(tensor.Float32), Dims: []int64{4},
+		RawData: floatBytes([]float32{0, bad + float32(math.Inf(-1)), 0, 0})}}
+	return n.node("If cond > i", yes, arm("else_branch", &onnxpb.NodeProto{OpType: "Identity", Input: []string{"a"}, Output: []string{"plain"}})).
+		node("Softmax i > y").output("y", 2, 4)
 }
 
 // A model that computes partly in float16: its own casts between the two become none, and what was float16 stays as it was.

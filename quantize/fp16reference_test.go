@@ -42,7 +42,7 @@ func float16Rules() *network {
 	n := newNetwork(17).input("x", 1, 4, 8, 8).constant("borders", borders, 32).weight("kernel", 4, 4, 1, 1).weight("low", 1).weight("shared", 4, 1, 1).weight("limit", 1).
 		constant("scales", []float32{1, 1, 2, 2}, 4).constant("unread", []float32{1, 2}, 2).whole("k", 2).whole("shape", 2, 8).
 		node("Conv x kernel > c").node("Max c low > m").node("Min m shared > a").node("Add a shared > s").node("Clip s limit > l").node("Resize l none scales > r").
-		node("TopK r k > t i").node("Add borders borders > b").
+		node("TopK r k > t i").node("Identity borders > b").
 		node("Constant > lifted", floatAttribute("value_float", 0.1)).node("Mul t lifted > y").output("y", 1, 4, 16, 2).output("b", 32).output("i", 1, 4, 16, 2)
 	n.model.Graph.Node[5].Input[1] = ""
 	n.model.Graph.Output[2].Type.GetTensorType().ElemType = 7

@@ -26,7 +26,7 @@ type halver struct {
 	*half
 	names  *onnx.Names
 	wanted map[*onnxpb.TensorProto]bool // weights that some node reads as float16
-	roles  map[*onnxpb.TensorProto]role
+	roles  roles
 }
 
 // halfScope is a graph at work.
@@ -49,12 +49,16 @@ type halfValue struct {
 func (h *half) rewrite(res *Result) error {
 	h.model.NameNodes()
 	h.model.ImportDomain("", 13) // of Cast, for models of other domains alone
-	r := &halver{half: h, names: h.model.Names(), wanted: map[*onnxpb.TensorProto]bool{}, roles: map[*onnxpb.TensorProto]role{}}
+	r := &halver{half: h, names: h.model.Names(), wanted: map[*onnxpb.TensorProto]bool{}, roles: roles{}}
 	ends := halved
 	if h.options.KeepIO {
 		ends = single
 	}
 	r.want(h.model.Proto.Graph, nil, halved, ends)
+	r.roles.look(h.model.Proto.Graph, nil)
+	if err := r.checkHalves(h.model.Proto.Graph); err != nil {
+		return err
+	}
 	r.convert(h.model.Proto.Graph, nil, halved, ends)
 	res.warn("on the CPU float16 makes the file smaller and nothing faster: the provider computes nearly all of it in float32 between casts; " +
 		"so outputs were compared with more precision, and room for large values, than a GPU has that computes in float16")
@@ -79,7 +83,6 @@ func (r *halver) want(g *onnxpb.GraphProto, around []*onnxpb.GraphProto, in, out
 	for _, n := range g.Node {
 		p := r.precisionOf(n, in)
 		for i, name := range n.Input {
-			r.noteRole(n, i, weightOf(name, scope))
 			if p == halved && !slices.Contains(slotsOf(n, r.opset).inputs, i) {
 				r.wanted[weightOf(name, scope)] = true
 			}
@@ -177,7 +180,7 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 	p := single
 	if s.wanted[t] {
 		p = halved
-		s.halveTensor(t, t.Name)
+		s.halveTensor(t, t.Name, s.roles[s.graph][t.Name])
 	}
 	name := t.Name
 	t.Name = s.define(name, p)
@@ -192,9 +195,8 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 	}
 }
 
-// halveTensor makes a tensor float16, when it is written. name is what the user knows it by.
-func (r *halver) halveTensor(t *onnxpb.TensorProto, name string) {
-	refuse := r.roles[t]
+// halveTensor makes a tensor float16, when it is written. name is what the user knows it by, and as what is done with it.
+func (r *halver) halveTensor(t *onnxpb.TensorProto, name string, as role) {
 	source := r.model.CloneTensor(t)
 	size, _ := tensor.Count(t.Dims)
 	t.DataType = int32(tensor.Float16)
@@ -206,7 +208,7 @@ func (r *halver) halveTensor(t *onnxpb.TensorProto, name string) {
 		defer release()
 		out := make([]byte, 2*size)
 		tally := halve(out, floatsIn(raw))
-		if err := refuse.wrong(name, tally); err != nil {
+		if err := as.wrong(name, tally); err != nil {
 			return err
 		}
 		if tally.large+tally.small > 0 {
@@ -337,7 +339,7 @@ func (s *halfScope) retype(n *onnxpb.NodeProto) {
 		t.RawData = []byte{0, 0}
 		onnx.SetAttrTensor(n, "value", t)
 	case n.OpType == "ConstantOfShape":
-		s.halveTensor(onnx.AttrTensor(n, "value"), n.Output[0])
+		s.halveTensor(onnx.AttrTensor(n, "value"), n.Output[0], s.roles[s.graph][n.Output[0]])
 	}
 	if a := typeAttributes[n.OpType]; a.name != "" && (a.absent || onnx.Attr(n, a.name) != nil) {
 		onnx.SetAttrInt(n, a.name, int64(tensor.Float16))
@@ -345,7 +347,7 @@ func (s *halfScope) retype(n *onnxpb.NodeProto) {
 }
 
 // constant converts a Constant, whatever attribute holds its numbers.
-func (r *halver) constant(n *onnxpb.NodeProto) {
+func (s *halfScope) constant(n *onnxpb.NodeProto) {
 	t := onnx.AttrTensor(n, "value")
 	switch {
 	case t != nil:
@@ -360,5 +362,5 @@ func (r *halver) constant(n *onnxpb.NodeProto) {
 	onnx.RemoveAttr(n, "value_float")
 	onnx.RemoveAttr(n, "value_floats")
 	onnx.SetAttrTensor(n, "value", t)
-	r.halveTensor(t, n.Output[0])
+	s.halveTensor(t, n.Output[0], s.roles[s.graph][n.Output[0]])
 }
