@@ -347,6 +347,31 @@ func TestFloat16OfMixedModels(t *testing.T) {
 	}
 }
 
+// What is cast like another value is of the type that this had, whatever it has now.
+func TestFloat16OfCastsLikeOthers(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"inside and outside": nil,
+		"kept outside":       func(o *Options) { o.KeepIO = true },
+		"not prepared":       func(o *Options) { o.Prepare = false },
+		"one left":           func(o *Options) { o.Exclude = "_c$" },
+		"its model left":     func(o *Options) { o.Exclude = "^MatMul_a$" },
+	} {
+		n := newNetwork(18).input("x", 2, 8).weight("w", 8, 8).whole("whole", 1).constant("single", []float32{1}, 1).node("MatMul x w > a").
+			node("CastLike a h > c").node("Cast c > cf", intAttribute("to", 1)).node("CastLike a whole > i").node("CastLike i a > if").
+			node("CastLike h single > hs").node("MatMul a hs > p").node("Sum cf if p > y").output("y", 2, 8)
+		n.model.Graph.Initializer = append(n.model.Graph.Initializer, halves("h", 8, 8))
+		var out string
+		_, nodes := faithful(t, n, 45, func(q *Request) {
+			float16Options(change)(q)
+			out = q.Out
+		})
+		loadsEverywhere(t, out)
+		if nodes["CastLike"] > 0 || t.Failed() {
+			t.Fatal(name, nodes)
+		}
+	}
+}
+
 // halves is a weight of float16.
 func halves(name string, dims ...int64) *onnxpb.TensorProto {
 	count, _ := tensor.Count(dims)

@@ -54,6 +54,7 @@ func (h *half) rewrite(res *Result) error {
 	if h.options.KeepIO {
 		ends = single
 	}
+	h.castPlainly(h.model.Proto.Graph, nil)
 	r.want(h.model.Proto.Graph, nil, halved, ends)
 	r.roles.look(h.model.Proto.Graph, nil)
 	if err := r.checkHalves(h.model.Proto.Graph); err != nil {
@@ -63,6 +64,24 @@ func (h *half) rewrite(res *Result) error {
 	res.warn("on the CPU float16 makes the file smaller and nothing faster: the provider computes nearly all of it in float32 between casts; " +
 		"so outputs were compared with more precision, and room for large values, than a GPU has that computes in float16")
 	return nil
+}
+
+// castPlainly makes a Cast of each CastLike in a graph and in those within. The runtime makes a Cast of it, too, but to float32 where it is to be
+// like float16 (onnxruntime 1.30.0).
+func (h *half) castPlainly(g *onnxpb.GraphProto, around []*onnxpb.GraphProto) {
+	scope := append(around[:len(around):len(around)], g)
+	for _, n := range g.Node {
+		for _, sub := range onnx.AttrGraphs(n) {
+			h.castPlainly(sub, scope)
+		}
+		if n.OpType != "CastLike" || onnx.Domain(n.Domain) != "" || len(n.Input) != 2 {
+			continue
+		}
+		if like, known := h.typed(n.Input[1], scope); known && like.Kind == tensor.KindTensor {
+			n.OpType, n.Input = "Cast", n.Input[:1]
+			onnx.SetAttrInt(n, "to", int64(like.DType))
+		}
+	}
 }
 
 // weightOf finds the weight of a name, from the innermost graph outwards.
