@@ -22,7 +22,7 @@ func (r *rewriter) readBias(b bias) ([]float32, error) {
 		return nil, err
 	}
 	if _, _, finite := spanAll(values); !finite {
-		return nil, fmt.Errorf("bias %s holds NaN or infinite values; it cannot be quantized", t.Name)
+		return nil, fmt.Errorf("bias %s holds NaN or infinite values; it cannot be quantized", called(r.model.Proto.Graph, t.Name))
 	}
 	if beta := attribute(b.node, "beta", 1); b.node.OpType == "Gemm" && beta != 1 {
 		values = slices.Clone(values)

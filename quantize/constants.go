@@ -68,14 +68,14 @@ func (s *selection) checkConstants() error {
 			return err
 		}
 		if _, _, finite := spanAll(values); !finite {
-			return notFinite(name)
+			return s.notFinite(name)
 		}
 	}
 	return nil
 }
 
-func notFinite(weight string) error {
-	return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized: mend the model", weight)
+func (x *index) notFinite(weight string) error {
+	return fmt.Errorf("weight %s holds NaN or infinite values; it cannot be quantized: mend the model", called(x.model.Proto.Graph, weight))
 }
 
 // scale computes a constant's scales and zero points.
@@ -90,7 +90,7 @@ func (r *rewriter) scale(c constant) error {
 	r.parts[c] = p
 	lows, highs, finite := channelSpans(values, t.Dims, c.axis)
 	if !finite {
-		return notFinite(c.name)
+		return r.notFinite(c.name)
 	}
 	o := r.override[c.name]
 	if fixed, ok := o.params(); ok {

@@ -95,7 +95,7 @@ func (r *dynamicRewriter) parameters(f weightForm, view []int64, axis int) (*par
 	defer release()
 	lows, highs, finite := channelSpans(floatsIn(raw), view, axis)
 	if !finite {
-		return nil, notFinite(f.name)
+		return nil, r.notFinite(f.name)
 	}
 	p := &parts{kind: f.kind}
 	symmetric := f.kind == tensor.Int8

@@ -216,7 +216,7 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 
 // halveTensor makes a tensor float16, when it is written. name is what the user knows it by, and as what is done with it.
 func (r *halver) halveTensor(t *onnxpb.TensorProto, name string, as role) {
-	source := r.model.CloneTensor(t)
+	source, told := r.model.CloneTensor(t), called(r.model.Proto.Graph, name)
 	size, _ := tensor.Count(t.Dims)
 	t.DataType = int32(tensor.Float16)
 	r.model.SetData(t, onnx.Data{Size: 2 * size, Write: func(w io.Writer) error {
@@ -227,7 +227,7 @@ func (r *halver) halveTensor(t *onnxpb.TensorProto, name string, as role) {
 		defer release()
 		out := make([]byte, 2*size)
 		tally := halve(out, floatsIn(raw))
-		if err := as.wrong(name, tally); err != nil {
+		if err := as.wrong(told, tally); err != nil {
 			return err
 		}
 		if tally.large+tally.small > 0 {

@@ -135,10 +135,11 @@ func (r *blockedRewriter) weight(p *blockedNode) blockedNames {
 func (r *blockedRewriter) add(p *blockedNode, t *onnxpb.TensorProto, size int, part func(*blocked) []byte) string {
 	t.Name = unusedName(t.Name, r.names)
 	r.added = append(r.added, t)
+	name := called(r.model.Proto.Graph, p.source.Name) // while its node reads it
 	r.model.SetData(t, onnx.Data{Size: int64(size), Write: func(to io.Writer) error {
 		b, err := r.last.of(p)
 		if err != nil {
-			return fmt.Errorf("weight %s: %w", p.source.Name, err)
+			return fmt.Errorf("weight %s: %w", name, err)
 		}
 		_, err = to.Write(part(b))
 		return err
