@@ -45,12 +45,8 @@ type calibration struct {
 	examples   int
 }
 
-const (
-	// mostRunners bounds how many examples are computed at a time, and so the memory: each has the activations of one example.
-	mostRunners = 8
-	// calibrationLevel is the runtime's level of optimisation. It keeps what is an output of the graph.
-	calibrationLevel = "disable"
-)
+// calibrationLevel is the runtime's level of optimisation of calibration. It keeps what is an output of the graph.
+const calibrationLevel = "disable"
 
 // calibrationRun is one pass over the examples.
 type calibrationRun struct {
@@ -59,14 +55,9 @@ type calibrationRun struct {
 	source   Source
 	progress func(done int)
 
-	mu     sync.Mutex // of what follows, and of calls of source and progress
-	next   int
-	done   int
-	over   bool
-	failed int // the first example that failed
-	err    error
-	sums   *calibration
-	locks  []sync.Mutex // of histograms
+	mu    sync.Mutex // of extremes
+	sums  *calibration
+	locks []sync.Mutex // of histograms
 }
 
 // calibrate runs the examples of a request through the model, some at a time, and keeps the extremes of the named tensors, and histograms of them
@@ -111,7 +102,6 @@ func (q *Request) saveNear(m *onnx.Model, name string) (path string, remove func
 func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, path string, tensors []string) (_ *calibration, err error) {
 	r.locks = make([]sync.Mutex, len(tensors))
 	r.sums = &calibration{tensors: tensors, extremes: Ranges{}, histograms: make([]*histogram, len(tensors))}
-	runners := min(runtime.GOMAXPROCS(0), mostRunners)
 	// More threads add in another order, and ranges would depend on how many the machine has.
 	r.session, err = be.Open(ctx, path, cpuOptions(calibrationLevel, 1, nil))
 	if err != nil {
@@ -119,74 +109,41 @@ func runExamples(ctx context.Context, be backend.Backend, r *calibrationRun, pat
 	}
 	defer trim()
 	defer r.session.Close()
-	var wg sync.WaitGroup
-	for range runners {
-		wg.Go(func() { r.work(ctx) })
-	}
-	wg.Wait()
+	examples := abreast{draw: r.draw, compute: func(i int, feeds []tensor.Value) error { return r.example(ctx, i, feeds) }, finished: r.progress}
+	n, err := examples.run(ctx, min(runtime.GOMAXPROCS(0), mostRunners))
 	switch {
-	case r.err != nil:
-		return nil, r.err
-	case r.done == 0:
+	case err != nil:
+		return nil, err
+	case n == 0:
 		return nil, errors.New("calibration data has no examples")
 	}
-	r.sums.examples = r.done
+	r.sums.examples = n
 	return r.sums, nil
 }
 
-// work computes examples until there are no more, or one has failed. Examples are begun in order, and those begun are finished, so that the
-// first that fails is the same one every time.
-func (r *calibrationRun) work(ctx context.Context) {
-	for {
-		i, feeds, ok := r.take(ctx)
-		if !ok {
-			return
-		}
-		err := r.example(ctx, feeds)
-		r.mu.Lock()
-		if err != nil {
-			r.fail(i, fmt.Errorf("calibration example %d: %w", i, err))
-		} else if r.done++; r.progress != nil {
-			r.progress(r.done)
-		}
-		r.mu.Unlock()
-	}
-}
-
-// take gives the next example.
-func (r *calibrationRun) take(ctx context.Context) (i int, feeds []tensor.Value, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over || r.err != nil {
-		return 0, nil, false
-	}
-	i = r.next
-	if err := ctx.Err(); err != nil {
-		r.fail(i, err)
-		return 0, nil, false
-	}
+// draw gives example i.
+func (r *calibrationRun) draw(i int) ([]tensor.Value, bool, error) {
 	feeds, more, err := r.source(r.session.Inputs(), i)
 	if err != nil {
-		r.fail(i, &InputError{Err: fmt.Errorf("calibration example %d: %w", i, err)})
-		return 0, nil, false
+		return nil, false, &InputError{Err: fmt.Errorf("calibration example %d: %w", i, err)}
 	}
-	r.next, r.over = i+1, !more
-	return i, feeds, more
+	return feeds, more, nil
 }
 
-// fail keeps the error of the first example that failed. The lock is held.
-func (r *calibrationRun) fail(i int, err error) {
-	if r.err == nil || i < r.failed {
-		r.err, r.failed = err, i
-	}
-}
-
-// example computes one example and adds what was seen.
-func (r *calibrationRun) example(ctx context.Context, feeds []tensor.Value) error {
+// example computes example i and adds what was seen.
+func (r *calibrationRun) example(ctx context.Context, i int, feeds []tensor.Value) error {
 	outputs, err := r.session.Run(ctx, feeds)
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.see(feeds, outputs)
 	}
+	if err != nil {
+		return fmt.Errorf("calibration example %d: %w", i, err)
+	}
+	return nil
+}
+
+// see adds what tensors were in one example.
+func (r *calibrationRun) see(feeds, outputs []tensor.Value) (err error) {
 	seen := make([]extremesSeen, len(r.sums.tensors))
 	for i, name := range r.sums.tensors {
 		if seen[i], err = r.probe.see(i, feeds, outputs); err != nil {

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"os"
+	"sync"
 
 	"assay/internal/spool"
 	"assay/tensor"
@@ -9,7 +10,9 @@ import (
 
 // kept holds the outputs of a model on examples in a file that has no name: whatever their number, memory is that of one example.
 type kept struct {
-	file     *os.File
+	file *os.File
+
+	mu       sync.Mutex // of what follows, while examples are put
 	size     int64
 	examples [][]keptOutput
 }
@@ -36,10 +39,12 @@ func (k *kept) close() error {
 	return k.file.Close()
 }
 
-// add takes the outputs of the next example.
-func (k *kept) add(outputs []tensor.Value) error {
+// put takes the outputs of example i. Several examples may be put at once.
+func (k *kept) put(i int, outputs []tensor.Value) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	all := make([]keptOutput, len(outputs))
-	for i, v := range outputs {
+	for j, v := range outputs {
 		if v.Tensor == nil {
 			continue
 		}
@@ -49,10 +54,13 @@ func (k *kept) add(outputs []tensor.Value) error {
 		}
 		bare := *v.Tensor
 		bare.Data = nil
-		all[i] = keptOutput{&bare, k.size, n}
+		all[j] = keptOutput{&bare, k.size, n}
 		k.size += int64(n)
 	}
-	k.examples = append(k.examples, all)
+	if i >= len(k.examples) {
+		k.examples = append(k.examples, make([][]keptOutput, i+1-len(k.examples))...)
+	}
+	k.examples[i] = all
 	return nil
 }
 

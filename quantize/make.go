@@ -351,7 +351,7 @@ func ofTheModel(ctx context.Context, look looker, m *onnx.Model, err error) erro
 	if !errors.As(err, &loading) {
 		return err
 	}
-	_, wrong := look(ctx, m.Path(), originalOptions())
+	_, wrong := look(ctx, m.Path(), originalOptions(1))
 	if wrong == nil || errors.Is(err, wrong) { // the process that loads models may be gone
 		return err
 	}

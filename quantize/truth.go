@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"assay/backend"
+	"assay/tensor"
 )
 
 // truth is what the original gives on examples.
@@ -21,16 +22,18 @@ const originalLevel = "basic"
 
 // openOriginal opens the model whose outputs others are compared with.
 func openOriginal(ctx context.Context, be backend.Backend, path string) (backend.Session, error) {
-	return be.Open(ctx, path, originalOptions())
+	return be.Open(ctx, path, originalOptions(runtime.GOMAXPROCS(0)))
 }
 
-func originalOptions() backend.Options {
-	return cpuOptions(originalLevel, runtime.GOMAXPROCS(0), nil)
+func originalOptions(threads int) backend.Options {
+	return cpuOptions(originalLevel, threads, nil)
 }
 
 // run opens the original, runs it on the examples, and unloads it. Errors of it are InputErrors.
 func (u *truth) run(ctx context.Context, t *Trial) (err error) {
-	s, err := openOriginal(ctx, t.be, t.original)
+	cores := runtime.GOMAXPROCS(0)
+	runners := min(cores, mostRunners, t.most)
+	s, err := t.be.Open(ctx, t.original, originalOptions(cores/runners)) // examples side by side take less time than one on all cores after the other
 	if err != nil {
 		return unloadedOriginal(err)
 	}
@@ -40,25 +43,31 @@ func (u *truth) run(ctx context.Context, t *Trial) (err error) {
 		return err
 	}
 	u.inputs, u.outputs = s.Inputs(), s.Outputs()
-	for i := range t.most {
-		if more, err := u.example(ctx, t, s, i); err != nil || !more {
-			return err
-		}
+	examples := abreast{
+		draw:    func(i int) ([]tensor.Value, bool, error) { return u.draw(t, i) },
+		compute: func(i int, feeds []tensor.Value) error { return u.example(ctx, s, i, feeds) },
 	}
-	return nil
+	_, err = examples.run(ctx, runners)
+	return err
 }
 
-// example runs one example, false where there are no more.
-func (u *truth) example(ctx context.Context, t *Trial, s backend.Session, i int) (bool, error) {
+// draw gives example i, up to the most that are compared.
+func (u *truth) draw(t *Trial, i int) ([]tensor.Value, bool, error) {
+	if i >= t.most {
+		return nil, false, nil
+	}
 	feeds, more, err := t.examples(u.inputs, i)
 	if err != nil {
-		return false, &InputError{Err: fmt.Errorf("example %d: %w", i, err)}
-	} else if !more {
-		return false, nil
+		return nil, false, &InputError{Err: fmt.Errorf("example %d: %w", i, err)}
 	}
+	return feeds, more, nil
+}
+
+// example runs example i.
+func (u *truth) example(ctx context.Context, s backend.Session, i int, feeds []tensor.Value) error {
 	outputs, err := s.Run(ctx, feeds)
 	if err != nil {
-		return false, &InputError{Err: fmt.Errorf("the original does not run on example %d: %w", i, err), Ran: true}
+		return &InputError{Err: fmt.Errorf("the original does not run on example %d: %w", i, err), Ran: true}
 	}
-	return true, u.kept.add(outputs)
+	return u.kept.put(i, outputs)
 }
