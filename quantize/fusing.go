@@ -63,10 +63,17 @@ func (s *selection) takeHeavy(n *onnxpb.NodeProto) {
 	}
 	// Gemm and MatMul can give floats straight away; what nothing takes in 8 bits needs no detour through them.
 	product := n.OpType == "Gemm" || n.OpType == "MatMul"
-	if s.options.InputsOnly || product && (s.output[n.Output[0]] || !s.wanted(n.Output[0])) {
+	if s.options.InputsOnly || product && (s.output[n.Output[0]] || !s.wanted(n.Output[0]) && !s.swallowed(n.Output[0])) {
 		return
 	}
 	s.mark(n.Output[0])
+}
+
+// swallowed reports whether a value goes into a Relu or Clip alone, which the runtime makes part of the float product before it looks for 8-bit ones,
+// unless there is a QuantizeLinear in between or behind (onnxruntime 1.30.0): the product's weight would be made float at every request.
+func (s *selection) swallowed(value string) bool {
+	readers := s.reading[value]
+	return s.uses[value] == 1 && !s.within[value] && len(readers) == 1 && (readers[0].OpType == "Relu" || readers[0].OpType == "Clip") && !s.output[readers[0].Output[0]]
 }
 
 // wanted reports whether something that will be quantized reads a value, straight or behind what carries it on.
@@ -165,6 +172,8 @@ func (s *selection) why(n *onnxpb.NodeProto) string {
 		return s.left[n]
 	case s.filter.literal && !s.filter.types[n.OpType]:
 		return "its type is not among those asked for"
+	case standard && (n.OpType == "Relu" || n.OpType == "Clip") && s.marked[n.Output[0]] && !s.marked[n.Input[0]]:
+		return "what it takes stays float"
 	case standard && (n.OpType == "Relu" || n.OpType == "Clip") && s.marked[n.Output[0]]:
 		return "it is more than the end of a range: its input is read elsewhere, or shared, or symmetric, or what it lets through has no 0"
 	case standard && n.OpType == "ConvTranspose":

@@ -99,12 +99,16 @@ func (r *rewriter) assemble() {
 		if r.removed[n] {
 			continue
 		}
+		walled := r.needsWall(n)
 		for i, name := range n.Input {
 			if c, ok := r.takes[slot{n, i}]; ok {
 				n.Input[i] = r.parts[c].output
 			} else if to, ok := r.replace[name]; ok {
 				n.Input[i] = to
 			}
+		}
+		if walled {
+			nodes = append(nodes, r.wall(n))
 		}
 		nodes = append(nodes, n)
 		for _, o := range n.Output {
