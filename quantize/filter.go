@@ -32,6 +32,9 @@ type filter struct {
 	float              map[string]string // nodes that stay float, by nodeKey, and why
 }
 
+// chooses reports whether nodes were chosen by their names.
+func (f *filter) chooses() bool { return f.include != nil || f.exclude != nil }
+
 func (o *Options) filter() (*filter, error) {
 	f := &filter{types: map[string]bool{}, float: o.float}
 	var err error

@@ -399,3 +399,21 @@ func TestFloat16SaysRanksOfTransposedProducts(t *testing.T) {
 func typeFloat() *onnxpb.TypeProto {
 	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(tensor.Float32)}}}
 }
+
+// A node that is kept float32 reads its weight as it was, though another reads it as float16.
+func TestFloat16KeepsSharedWeightsOfExcludedNodes(t *testing.T) {
+	n := newNetwork(17).input("x", 1, 4).constant("w", []float32{1e6, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1.0001}, 4, 4).
+		node("MatMul x w > a").node("MatMul x w > b").output("a", 1, 4).output("b", 1, 4)
+	res, _, err := static(t, n.save(t), float16Options(func(o *Options) { o.KeepIO, o.Exclude = true, "MatMul_a" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range exact(res).Outputs {
+		if o.Name == "a" && !o.Identical {
+			t.Errorf("output a is not the original's: %s", shown(o))
+		}
+	}
+	if len(res.Clamped) != 1 {
+		t.Errorf("clamped: %v", res.Clamped)
+	}
+}

@@ -44,6 +44,8 @@ type halfValue struct {
 	names [2]string
 	made  precision
 	cast  string // name for the value in the other precision, "" for one made of its own
+	// whole is the float32 weight that a halved one was, where nodes were chosen: those that stay float32 read it, not what was rounded or clamped.
+	whole *onnxpb.TensorProto
 }
 
 func (h *half) rewrite(res *Result) error {
@@ -199,7 +201,6 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 	p := single
 	if s.wanted[t] {
 		p = halved
-		s.halveTensor(t, t.Name, s.roles[s.graph][t.Name])
 	}
 	name := t.Name
 	t.Name = s.define(name, p)
@@ -209,8 +210,15 @@ func (s *halfScope) initializer(t *onnxpb.TensorProto) {
 			setElement(v, p)
 		}
 	}
-	if to := s.values[name].names[1-p]; to != "" {
-		s.cast(t.Name, to, 1-p)
+	v := s.values[name]
+	if p == halved && s.filter.chooses() {
+		v.whole = s.model.CloneTensor(t)
+	}
+	if v.names[1-p] != "" {
+		s.convey(v, 1-p)
+	}
+	if p == halved {
+		s.halveTensor(t, name, s.roles[s.graph][name])
 	}
 }
 
@@ -267,7 +275,7 @@ func (s *halfScope) get(name string, p precision) string {
 					as = name + [...]string{"_cast_to_fp32", "_cast_to_fp16"}[p]
 				}
 				v.names[p] = s.names.Value(as)
-				x.cast(v.names[v.made], v.names[p], p)
+				x.convey(v, p)
 			}
 			return v.names[p]
 		}
@@ -283,6 +291,16 @@ func (s *halfScope) made(name string) precision {
 		}
 	}
 	return single
+}
+
+// convey gives a value in the precision that it is not made in: by a cast, or as a weight of its own.
+func (s *halfScope) convey(v *halfValue, p precision) {
+	if v.whole == nil {
+		s.cast(v.names[v.made], v.names[p], p)
+		return
+	}
+	v.whole.Name = v.names[p]
+	s.graph.Initializer = append(s.graph.Initializer, v.whole)
 }
 
 func (s *halfScope) cast(from, to string, p precision) {

@@ -28,7 +28,7 @@ const (
 	// mostLoads bounds how many sessions are opened at a time.
 	mostLoads = 4
 	// largeLoad is the size in bytes of a model that is opened once at a time, because each session takes as much memory.
-	largeLoad = 256 << 20
+	largeLoad = 128 << 20
 )
 
 // loads are the sessions of a quantized model.
